@@ -1,0 +1,178 @@
+"""The cast and the ground of all tests.
+
+Ana runs machines at Alfa. Boris manages Alfa. Carla manages Beta and must never see Alfa. Staff run the platform.
+"""
+
+import datetime as dt
+import os
+
+import environ
+import psycopg
+import pytest
+from django.db import connections
+
+from mesassist.tenants.models import ApiKey, Membership, Role, Tenant, User
+from mesassist.tenants.scope import tenant_scope
+
+# --- the database: made and migrated by the owner, used as the app role ---------------------------
+
+
+@pytest.fixture(scope="session")
+def owner_database():
+    """The owner's connection settings (without the database's name)."""
+    url = os.environ.get("OWNER_DATABASE_URL", os.environ["DATABASE_URL"])
+    return environ.Env.db_url_config(url)
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings, owner_database):
+    act_as(owner_database)
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup, django_db_blocker, owner_database):
+    """Hand the migrated database to the app role, so that no test passes thanks to the owner's powers."""
+    app_role = environ.Env.db_url_config(os.environ["DATABASE_URL"])
+    with django_db_blocker.unblock():
+        name = connections["default"].settings_dict["NAME"]
+        run_as_owner(owner_database, name, grants(app_role["USER"]))
+        act_as(app_role)
+        # Flushing between transactional tests is TRUNCATE, which the app role must not have.
+        connections["default"].ops.execute_sql_flush = lambda sql: run_as_owner(owner_database, name, sql)
+    yield
+    with django_db_blocker.unblock():
+        act_as(owner_database)
+
+
+def act_as(role):
+    connection = connections["default"]
+    connection.close()
+    connection.settings_dict.update({key: role[key] for key in ("USER", "PASSWORD")})
+
+
+def run_as_owner(owner, name, statements):
+    with psycopg.connect(
+        host=owner["HOST"], port=owner["PORT"], user=owner["USER"], password=owner["PASSWORD"], dbname=name
+    ) as connection:
+        for statement in statements:
+            connection.execute(statement)
+
+
+def grants(role):
+    return [
+        f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role}",
+        f"GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {role}",
+    ]
+
+
+# --- the cast ---------------------------------------------------------------------------------------
+
+
+def make_member(username, tenant, role):
+    user = User.objects.create_user(username, password="demo")
+    Membership.objects.create(user=user, tenant=tenant, role=role)
+    return user
+
+
+@pytest.fixture
+def now():
+    """A Monday morning in spring, 09:30 in Warsaw."""
+    return dt.datetime(2026, 3, 2, 8, 30, tzinfo=dt.UTC)
+
+
+@pytest.fixture
+def alfa(db):
+    return Tenant.objects.create(slug="alfa", name="Alfa Works")
+
+
+@pytest.fixture
+def beta(db):
+    return Tenant.objects.create(slug="beta", name="Beta Foundry")
+
+
+@pytest.fixture
+def in_alfa(alfa):
+    with tenant_scope(alfa):
+        yield alfa
+
+
+@pytest.fixture
+def vic(alfa):
+    """A viewer at Alfa."""
+    return make_member("vic", alfa, Role.VIEWER)
+
+
+@pytest.fixture
+def ana(alfa):
+    return make_member("ana", alfa, Role.OPERATOR)
+
+
+@pytest.fixture
+def boris(alfa):
+    return make_member("boris", alfa, Role.MANAGER)
+
+
+@pytest.fixture
+def carla(beta):
+    return make_member("carla", beta, Role.MANAGER)
+
+
+@pytest.fixture
+def staff(db):
+    return User.objects.create_superuser("admin", password="demo")
+
+
+@pytest.fixture
+def client_of():
+    """A browser with that person signed in."""
+    from django.test import Client
+
+    def sign_in(user):
+        client = Client()
+        client.force_login(user)
+        return client
+
+    return sign_in
+
+
+@pytest.fixture
+def api_key(django_user_model):
+    """The text of a new key of a tenant with those scopes."""
+
+    def make(tenant, *scopes, user=None, name="erp-7"):
+        owner = user or User.objects.get_or_create(username=f"keys-{tenant.slug}")[0]
+        return ApiKey.objects.create(owner, tenant=tenant, name=name, scopes=list(scopes))[1]
+
+    return make
+
+
+@pytest.fixture
+def small_plant(in_alfa):
+    """Alfa's site in Warsaw with line L1, machines M1 and M2, a day shift 06:00-14:00, one product, three reasons."""
+    from production.models import IdealCycle, Line, LossClass, Machine, Product, Reason, Shift, Site
+
+    site = Site.objects.create(tenant=in_alfa, code="waw", name="Warsaw", zone="Europe/Warsaw")
+    line = Line.objects.create(tenant=in_alfa, code="L1", name="Line 1", site=site)
+    Shift.objects.create(
+        tenant=in_alfa, site=site, name="Early", starts=dt.time(6), ends=dt.time(14), weekdays=[1, 2, 3, 4, 5, 6, 7]
+    )
+    product = Product.objects.create(tenant=in_alfa, code="P1", name="Gear")
+    for code in ("M1", "M2"):
+        machine = Machine.objects.create(tenant=in_alfa, code=code, name=f"Press {code[1]}", line=line)
+        IdealCycle.objects.create(tenant=in_alfa, machine=machine, product=product, seconds=10)
+    for code, name, loss_class in (
+        ("jam", "Jam", LossClass.UNPLANNED),
+        ("tool", "Tool change", LossClass.SETUP),
+        ("break", "Break", LossClass.PLANNED),
+    ):
+        Reason.objects.create(tenant=in_alfa, code=code, name=name, loss_class=loss_class)
+    return site
+
+
+@pytest.fixture(scope="session")
+def analyst():
+    """The offline analyst with its faults, over HTTP; gives the base URL ending in /v1."""
+    from offline_analyst.process import running_analyst
+
+    with running_analyst(faults=True) as url:
+        yield url

@@ -1,0 +1,51 @@
+"""Celery: the app, its queues and the whole timetable in one table."""
+
+import os
+
+from celery import Celery
+from kombu import Queue
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mesassist.settings")
+
+app = Celery("mesassist")
+app.conf.update(
+    broker_url=os.environ.get("REDIS_URL", ""),
+    task_ignore_result=True,
+    task_store_errors_even_if_ignored=False,
+    task_serializer="json",
+    accept_content=["json"],
+    task_default_queue="compute",
+    task_queues=[Queue("model"), Queue("compute")],
+    task_routes={"analyses.tasks.run_analysis": {"queue": "model"}},
+    # The row is the truth and the reaper re-rings: Redis is a doorbell, so its settings only bound waiting.
+    task_acks_late=True,
+    task_reject_on_worker_lost=True,
+    task_publish_retry=False,
+    worker_prefetch_multiplier=1,
+    worker_cancel_long_running_tasks_on_connection_loss=False,
+    broker_connection_retry_on_startup=True,
+    broker_connection_max_retries=None,
+    broker_transport_options={
+        "visibility_timeout": 3600,
+        "unacked_restore_interval": 10,
+        "unacked_restore_throttle": 1,
+        "socket_timeout": 10,
+        "socket_connect_timeout": 2,
+        "socket_keepalive": True,
+        "health_check_interval": 25,
+        "max_connections": 250,
+    },
+    worker_hijack_root_logger=False,
+    timezone="UTC",
+)
+app.conf.beat_schedule = {
+    "ring for analyses that wait": {"task": "analyses.tasks.ring_waiting", "schedule": 2.0, "options": {"expires": 10}},
+    "release analyses whose worker died": {
+        "task": "analyses.tasks.reap_stale",
+        "schedule": 5.0,
+        "options": {"expires": 10},
+    },
+    "fold touched buckets": {"task": "production.tasks.fold_all", "schedule": 10.0, "options": {"expires": 20}},
+    "fold open states up to now": {"task": "production.tasks.fold_open", "schedule": 60.0, "options": {"expires": 60}},
+}
+app.autodiscover_tasks(["analyses", "production"])

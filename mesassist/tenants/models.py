@@ -1,0 +1,81 @@
+"""Tenants: the rows that say who is who; they are read before a tenant is active, so they are not scoped."""
+
+from django.contrib.auth.models import AbstractUser
+from django.core.validators import RegexValidator
+from django.db import models
+from knox.models import AbstractAuthToken, AuthTokenManager
+
+
+class Tenant(models.Model):
+    """A plant, or the company it belongs to. The slug is in every address and never changes meaning."""
+
+    slug = models.SlugField(max_length=40, unique=True, validators=[RegexValidator(r"^[a-z][a-z0-9-]*$")])
+    name = models.CharField(max_length=120)
+    creates_unknown_machines = models.BooleanField(
+        default=False, help_text="An event of an unknown machine creates it; otherwise the event is quarantined."
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class User(AbstractUser):
+    """A person. What a person may do comes from the memberships alone; `is_staff` is the platform's staff."""
+
+    tenants = models.ManyToManyField(Tenant, through="Membership", related_name="people")
+
+
+class Role(models.IntegerChoices):
+    """What a person may do in a tenant; each role may do what those below it may."""
+
+    VIEWER = 10, "viewer"
+    OPERATOR = 20, "operator"
+    MANAGER = 30, "manager"
+    TENANT_ADMIN = 40, "tenant admin"
+
+
+class Membership(models.Model):
+    """A person's role in one tenant."""
+
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
+    role = models.PositiveSmallIntegerField(choices=Role.choices, default=Role.VIEWER)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "user"], name="membership_once"),
+            models.CheckConstraint(condition=models.Q(role__in=Role.values), name="membership_role_known"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} is {self.get_role_display()} of {self.tenant}"
+
+
+class Scope(models.TextChoices):
+    """What an API key may do."""
+
+    INGEST = "ingest"
+    READ = "read"
+    ANALYSE = "analyse"
+    CONFIGURE = "configure"
+
+
+class ApiKey(AbstractAuthToken):
+    """A key of another system: hashed, shown once. Its name is the default `source` of the events it sends."""
+
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="api_keys")
+    name = models.CharField(max_length=64, help_text="The name of the system that holds the key.")
+    scopes = models.JSONField(default=list, help_text="Any of: ingest, read, analyse, configure.")
+
+    objects = AuthTokenManager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["tenant", "digest"], name="apikey_of_tenant")]
+        verbose_name = "API key"
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.token_key}...)"

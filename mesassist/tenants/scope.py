@@ -1,0 +1,86 @@
+"""Scope: the first wall between tenants, and the only importer of django_scopes.
+
+Inside `tenant_scope(tenant)` every query of a `TenantModel` sees that tenant's rows alone; outside it
+raises. The second wall (row-level security) repeats the rule in the database.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NoReturn
+
+import structlog
+from django.db import models
+from django_scopes import ScopedManager, get_scope, scope, scopes_disabled
+from django_scopes.exceptions import ScopeError
+
+from mesassist.tenants.models import Tenant
+
+log = structlog.get_logger(__name__)
+
+
+@contextmanager
+def tenant_scope(tenant: Tenant) -> Iterator[None]:
+    """Let queries see the rows of `tenant`; nesting another tenant inside is a mistake and raises."""
+    if not isinstance(tenant, Tenant) or tenant.pk is None:
+        raise TypeError(f"A scope needs a saved Tenant, not {tenant!r}: anything else would mean everybody.")
+    active = get_scope().get("tenant")
+    if active is not None and active.pk != tenant.pk:
+        raise ScopeError(f"Tenant {active.pk} is active; leave its scope before entering that of {tenant.pk}.")
+    with scope(tenant=tenant):
+        yield
+
+
+@contextmanager
+def platform_scope(reason: str) -> Iterator[None]:
+    """Let queries see every tenant's rows; for platform jobs and the Django admin, with the reason logged."""
+    log.debug("platform_scope", reason=reason)
+    with scopes_disabled():
+        yield
+
+
+def current_tenant() -> Tenant:
+    """The tenant of the active scope; raises `ScopeError` when there is none."""
+    tenant = get_scope().get("tenant")
+    if not isinstance(tenant, Tenant):
+        raise ScopeError("No tenant is active: enter tenant_scope(tenant) first.")
+    return tenant
+
+
+def _refuse(*_args: Any, **_kwargs: Any) -> NoReturn:
+    raise ScopeError("A scope on tenant needs to be active for this query.")
+
+
+class _Guarded(models.Manager):  # type: ignore[type-arg]
+    """Closes the holes of the disabled queryset: it leaves these methods unguarded."""
+
+    HOLES = ("exists", "aexists", "explain", "aexplain", "bulk_create", "abulk_create", "create", "acreate")
+
+    def get_queryset(self) -> models.QuerySet[Any]:
+        return super().get_queryset()
+
+
+def TenantManager() -> Any:  # noqa: N802 - reads as the class it stands for
+    """A manager whose queries see the active tenant's rows, and raise where none is active."""
+    manager = ScopedManager(tenant="tenant", _manager_class=_Guarded)
+    inner = type(manager).get_queryset
+
+    def get_queryset(self: Any) -> models.QuerySet[Any]:
+        queryset = inner(self)
+        if hasattr(queryset, "missing_scopes"):
+            for name in _Guarded.HOLES:
+                setattr(queryset, name, _refuse)
+        return queryset
+
+    type(manager).get_queryset = get_queryset
+    return manager
+
+
+class TenantModel(models.Model):
+    """A row of one tenant. Unique constraints and indexes of its children begin with `tenant`."""
+
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+", editable=False)
+
+    objects = TenantManager()
+
+    class Meta:
+        abstract = True
