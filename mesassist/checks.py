@@ -3,7 +3,8 @@
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.core import checks
+from django.core.checks import CheckMessage, Error, Tags, register
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 
@@ -38,5 +39,5 @@ def check_app_role(databases: Any = None, **_kwargs: Any) -> list[CheckMessage]:
         row = cursor.fetchone()
     if row and row[0]:
         hint = "Give the portal a role of its own: NOSUPERUSER NOBYPASSRLS (docs/operations.md)."
-        return [Warning("The database role bypasses row-level security.", id="mesassist.W003", hint=hint)]
+        return [checks.Warning("The database role bypasses row-level security.", id="mesassist.W003", hint=hint)]
     return []

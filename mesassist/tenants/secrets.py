@@ -56,10 +56,10 @@ def reveal(sealed: str, *, tenant_id: int, column: str, purpose: str) -> str:
     if key is None:
         raise SecretUnreadable(f"The key {key_id!r} is not in TOKEN_KEYS. Put it back, then run rotate_keys.")
     log.debug("secret_revealed", tenant=tenant_id, column=column, purpose=purpose)
-    blob = base64.b64decode(encoded)
     try:
+        blob = base64.b64decode(encoded, validate=True)
         return AESGCM(key).decrypt(blob[:NONCE_BYTES], blob[NONCE_BYTES:], _bound_to(tenant_id, column)).decode()
-    except InvalidTag as error:
+    except (InvalidTag, binascii.Error) as error:
         raise SecretUnreadable(f"A secret sealed with the key {key_id!r} does not open for {column}.") from error
 
 

@@ -48,5 +48,4 @@ class TestWithoutATenant:
     @pytest.mark.parametrize("name", sorted(CALLS))
     def test_it_raises(self, name, db):
         with pytest.raises(ScopeError):
-            result = getattr(Site.objects.get_queryset(), name)(*CALLS[name])
-            list(result)
+            list(getattr(Site.objects.get_queryset(), name)(*CALLS[name]))
