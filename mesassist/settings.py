@@ -97,6 +97,7 @@ DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 if pool_size := env.int("DATABASE_POOL_SIZE", default=0):
     DATABASES["default"]["OPTIONS"] = {"pool": {"min_size": 1, "max_size": pool_size, "timeout": 10}}
 REDIS_URL = required("REDIS_URL", "Start the portal with `make run`, or set it to redis://host:6379/0.")
+CELERY_BROKER_URL = REDIS_URL
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
@@ -172,6 +173,7 @@ REST_FRAMEWORK = {
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
 REST_KNOX = {"AUTH_HEADER_PREFIX": "Api-Key", "TOKEN_MODEL": "tenants.ApiKey", "TOKEN_TTL": None}
+MIGRATION_MODULES = {"knox": None}  # its own table is swapped for ours and would only stand empty
 KNOX_TOKEN_MODEL = "tenants.ApiKey"  # noqa: S105 - the name of a model, not a secret
 SPECTACULAR_SETTINGS = {
     "TITLE": "mesassist",
