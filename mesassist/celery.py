@@ -8,8 +8,9 @@ from kombu import Queue
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mesassist.settings")
 
 app = Celery("mesassist")
+# The broker's address is read late: manage.py and the tests learn it from the embedded servers after this import.
+app.config_from_object("django.conf:settings", namespace="CELERY")
 app.conf.update(
-    broker_url=os.environ.get("REDIS_URL", ""),
     task_ignore_result=True,
     task_store_errors_even_if_ignored=False,
     task_serializer="json",
