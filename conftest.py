@@ -5,11 +5,13 @@ Ana runs machines at Alfa. Boris manages Alfa. Carla manages Beta and must never
 
 import datetime as dt
 import os
+from contextvars import Context
 
 import environ
 import psycopg
 import pytest
 from django.db import connections
+from django.test import Client, override_settings
 
 from mesassist.tenants.models import ApiKey, Membership, Role, Tenant, User
 from mesassist.tenants.scope import tenant_scope
@@ -63,6 +65,13 @@ def grants(role):
         f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role}",
         f"GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {role}",
     ]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def quick_passwords():
+    """Signing in is tested, not the strength of the hash: the real one takes half a second per person."""
+    with override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"]):
+        yield
 
 
 # --- the cast ---------------------------------------------------------------------------------------
@@ -122,13 +131,25 @@ def staff(db):
     return User.objects.create_superuser("admin", password="demo")
 
 
+class Caller(Client):
+    """Calls as the world does: whatever scope the test is in, the request starts with none."""
+
+    def request(self, **environ):
+        return Context().run(super().request, **environ)
+
+
+@pytest.fixture
+def caller():
+    """Somebody out there; `caller(enforce_csrf_checks=True)` and the like as for Django's client."""
+    return Caller
+
+
 @pytest.fixture
 def client_of():
     """A browser with that person signed in."""
-    from django.test import Client
 
     def sign_in(user):
-        client = Client()
+        client = Caller()
         client.force_login(user)
         return client
 

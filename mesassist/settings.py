@@ -15,7 +15,7 @@ environ.Env.read_env(BASE_DIR / ".env")
 
 def required(name: str, hint: str) -> str:
     """The variable's value; a missing one stops the start with a sentence that says what to do."""
-    value = env.str(name, default="")
+    value: str = env.str(name, default="")
     if not value:
         raise ImproperlyConfigured(f"{name} is not set. {hint}")
     return value
@@ -67,6 +67,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "mesassist.tenants.middleware.PlatformAdminMiddleware",
+    "mesassist.pages.show_our_own_not_found",
 ]
 ROOT_URLCONF = "mesassist.urls"
 ASGI_APPLICATION = "mesassist.asgi.application"
@@ -81,6 +82,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "mesassist.tenants.doors.describe_place",
+                "analyses.pages.describe_assistant",
             ],
         },
     },

@@ -7,14 +7,17 @@ from typing import Any
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
+from django_htmx.middleware import HtmxDetails
 
-from mesassist.tenants.models import Membership, Role, Tenant
+from mesassist.tenants.models import Membership, Role, Tenant, User
 from mesassist.tenants.scope import tenant_scope
 
 
 class TenantRequest(HttpRequest):
     """A request that came through a door: it knows its tenant and the person's membership there."""
 
+    user: User
+    htmx: HtmxDetails
     tenant: Tenant
     membership: Membership
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
+from django.template.response import SimpleTemplateResponse
 from django.urls import reverse
 
 from mesassist.tenants.scope import platform_scope
@@ -20,6 +21,6 @@ class PlatformAdminMiddleware:
         with platform_scope("admin"):
             response = self.get_response(request)
             # Admin pages render lazily: their queries must run before the scope closes.
-            if hasattr(response, "render") and not response.is_rendered:
+            if isinstance(response, SimpleTemplateResponse) and not response.is_rendered:
                 response.render()
             return response

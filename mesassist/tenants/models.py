@@ -26,7 +26,9 @@ class Tenant(models.Model):
 class User(AbstractUser):
     """A person. What a person may do comes from the memberships alone; `is_staff` is the platform's staff."""
 
-    tenants = models.ManyToManyField(Tenant, through="Membership", related_name="people")
+    tenants: "models.ManyToManyField[Tenant, Membership]" = models.ManyToManyField(
+        Tenant, through="Membership", related_name="people"
+    )
 
 
 class Role(models.IntegerChoices):
@@ -67,8 +69,12 @@ class Scope(models.TextChoices):
 class ApiKey(AbstractAuthToken):
     """A key of another system: hashed, shown once. Its name is the default `source` of the events it sends."""
 
-    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="api_keys")
-    name = models.CharField(max_length=64, help_text="The name of the system that holds the key.")
+    tenant: "models.ForeignKey[Tenant, Tenant]" = models.ForeignKey(
+        Tenant, on_delete=models.CASCADE, related_name="api_keys"
+    )
+    name: "models.CharField[str, str]" = models.CharField(
+        max_length=64, help_text="The name of the system that holds the key."
+    )
     scopes = models.JSONField(default=list, help_text="Any of: ingest, read, analyse, configure.")
 
     objects = AuthTokenManager()

@@ -6,7 +6,7 @@ raises. The second wall (row-level security) repeats the rule in the database.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn, Self
 
 import structlog
 from django.db import models
@@ -50,24 +50,19 @@ def _refuse(*_args: Any, **_kwargs: Any) -> NoReturn:
     raise ScopeError("A scope on tenant needs to be active for this query.")
 
 
-class _Guarded(models.Manager):  # type: ignore[type-arg]
-    """Closes the holes of the disabled queryset: it leaves these methods unguarded."""
-
-    HOLES = ("exists", "aexists", "explain", "aexplain", "bulk_create", "abulk_create", "create", "acreate")
-
-    def get_queryset(self) -> models.QuerySet[Any]:
-        return super().get_queryset()
+# What django_scopes leaves unguarded on the queryset it hands out without a scope.
+HOLES = ("exists", "aexists", "explain", "aexplain", "bulk_create", "abulk_create", "create", "acreate")
 
 
 def TenantManager() -> Any:  # noqa: N802 - reads as the class it stands for
     """A manager whose queries see the active tenant's rows, and raise where none is active."""
-    manager = ScopedManager(tenant="tenant", _manager_class=_Guarded)
+    manager = ScopedManager(tenant="tenant")
     inner = type(manager).get_queryset
 
     def get_queryset(self: Any) -> models.QuerySet[Any]:
-        queryset = inner(self)
+        queryset: models.QuerySet[Any] = inner(self)
         if hasattr(queryset, "missing_scopes"):
-            for name in _Guarded.HOLES:
+            for name in HOLES:
                 setattr(queryset, name, _refuse)
         return queryset
 
@@ -80,7 +75,7 @@ class TenantModel(models.Model):
 
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+", editable=False)
 
-    objects = TenantManager()
+    objects: ClassVar[models.Manager[Self]] = TenantManager()
 
     class Meta:
         abstract = True
