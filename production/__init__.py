@@ -1,0 +1,1 @@
+"""Production: what did the plant do? Events in, honest figures out."""
