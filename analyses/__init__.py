@@ -1,0 +1,1 @@
+"""Analyses: what does the assistant say, about which figures, at what cost?"""
