@@ -1,0 +1,1 @@
+"""Dashboards: what does a person look at?"""
