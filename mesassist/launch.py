@@ -152,7 +152,24 @@ def choose_web_port(mode: str, environ: Mapping[str, str]) -> int:
     return port
 
 
-def build_plan(*, mode: str, port: int, analyst_port: int, home: Path, debug: bool) -> Plan:
+def choose_analyst_port(home: Path) -> tuple[int, bool]:
+    """The offline analyst's port, the same at each launch because tenants keep the address; and whether to start it.
+
+    A demo beside a running portal asks that portal's analyst.
+    """
+    note = home / "analyst.port"
+    kept = int(note.read_text()) if note.exists() else None
+    if kept and not is_port_free(kept) and answers(kept, "/v1/models"):
+        return kept, False
+    port = choose_port(kept)
+    embedded.make_home(home)
+    note.write_text(str(port))
+    return port, True
+
+
+def build_plan(
+    *, mode: str, port: int, analyst_port: int, home: Path, debug: bool, starts_analyst: bool = True
+) -> Plan:
     """The command lines of a launch; `mode` is `run` or `demo`."""
     steps = [Step("Preparing the database", "migrate", (*MANAGE, "migrate", "--no-input"), as_owner=True)]
     if not debug:
@@ -166,11 +183,13 @@ def build_plan(*, mode: str, port: int, analyst_port: int, home: Path, debug: bo
     model_pool = ("--queues", "model", "--pool", "threads", "--concurrency", "16", "-n", f"model-{port}@%h")
     compute_pool = ("--queues", "compute", "--pool", "prefork", "--concurrency", "1", "-n", f"compute-{port}@%h")
     web = (*python, "uvicorn", "mesassist.asgi:application", "--host", HOST, "--port", str(port))
+    analyst = {"analyst": (*python, "offline_analyst", "--port", str(analyst_port))} if starts_analyst else {}
     children = {
-        "analyst": (*python, "offline_analyst", "--port", str(analyst_port)),
+        **analyst,
         # Open event streams would hold the server up for ever.
         "web": (*web, "--timeout-graceful-shutdown", "3"),
-        "worker": (*worker, *model_pool),
+        # Each answer under way writes several times a minute: its threads share a few connections.
+        "worker": ("env", "DATABASE_POOL_SIZE=8", *worker, *model_pool),
         "compute": (*worker, *compute_pool),
         "beat": (*celery, "beat", "--loglevel", "INFO", "--schedule", str(home / f"beat-{mode}")),
     }
@@ -230,18 +249,18 @@ def set_up(plan: Plan, *, crew: Crew, owner_url: str) -> None:
         for name, command in plan.children.items():
             crew.start(name, command)
         deadline = time.monotonic() + READY_SECONDS
-        while not is_ready(plan.port):
+        while not answers(plan.port, "/readyz"):
             crew.check()
             if time.monotonic() > deadline:
                 raise CrewError(f"The portal is not ready after {READY_SECONDS:.0f} s. Its logs are in {crew.logs}.")
             time.sleep(0.1)
 
 
-def is_ready(port: int) -> bool:
-    """Whether `/readyz` answers 200."""
+def answers(port: int, path: str) -> bool:
+    """Whether a server of ours answers 200 there."""
     connection = http.client.HTTPConnection(HOST, port, timeout=5)
     try:
-        connection.request("GET", "/readyz")
+        connection.request("GET", path)
         return connection.getresponse().status == http.HTTPStatus.OK
     except (OSError, http.client.HTTPException):
         return False
@@ -309,11 +328,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         load_environment(os.environ, is_launch=True)
         home = embedded.home_folder(os.environ)
         port = choose_web_port(mode, os.environ)
+        analyst_port, starts_analyst = choose_analyst_port(home)
     except (LaunchError, embedded.EmbeddedError) as error:
         complain(str(error))
         return 1
     debug = os.environ["DEBUG"].lower() in Env.BOOLEAN_TRUE_STRINGS
-    plan = build_plan(mode=mode, port=port, analyst_port=choose_port(), home=home, debug=debug)
+    plan = build_plan(
+        mode=mode, port=port, analyst_port=analyst_port, home=home, debug=debug, starts_analyst=starts_analyst
+    )
     return carry_out(plan, environ=os.environ, home=home, stop=stop)
 
 

@@ -61,7 +61,9 @@ class TestSizes:
         assert percentile_95(lines) <= 40
 
     def test_most_modules_are_short(self):
-        lines = [path.read_text().count("\n") for path in WORK if path.name != "__init__.py"]
+        modules = [path.read_text().splitlines() for path in WORK if path.name != "__init__.py"]
+        # Blank lines make a page easier, not longer.
+        lines = [sum(1 for line in module if line.strip()) for module in modules]
         assert statistics.median(lines) <= 90
         assert percentile_95(lines) <= 350
 

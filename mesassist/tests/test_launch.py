@@ -11,6 +11,7 @@ import sys
 import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -20,6 +21,7 @@ from mesassist.launch import (
     SIGN_INS,
     LaunchError,
     build_plan,
+    choose_analyst_port,
     choose_web_port,
     command_environment,
     keep_secrets,
@@ -246,7 +248,7 @@ class TestPlan:
         return build_plan(**(known | changes))
 
     def test_the_children_are_web_workers_beat_and_the_analyst(self):
-        commands = {name: " ".join(command[2:]) for name, command in self.plan().children.items()}
+        commands = {name: " ".join(command[2:]).split(" -m ")[-1] for name, command in self.plan().children.items()}
         worker = "celery --app mesassist worker --loglevel INFO"
         assert commands == {
             "analyst": "offline_analyst --port 8009",
@@ -261,6 +263,9 @@ class TestPlan:
         assert steps == [("migrate", ("migrate", "--no-input"), True), ("seed_demo", ("seed_demo",), False)]
         assert self.plan().analysis[2:] == ("run_analysis", "--tenant", "alfa", "--wait")
 
+    def test_the_many_threads_of_the_worker_share_a_few_connections(self):
+        assert self.plan().children["worker"][:2] == ("env", "DATABASE_POOL_SIZE=8")
+
     def test_static_files_are_collected_where_they_are_served_by_name(self):
         assert [step.name for step in self.plan(debug=False).steps] == ["migrate", "collectstatic", "seed_demo"]
 
@@ -268,6 +273,24 @@ class TestPlan:
         demo = self.plan(mode="demo", port=45678)
         assert demo.children["beat"][-1] == "/srv/plant 1/beat-demo"
         assert demo.children["worker"][-1] == "model-45678@%h"
+
+
+class TestAnalystPort:
+    def test_it_is_the_same_at_the_next_launch(self, home):
+        assert choose_analyst_port(home) == choose_analyst_port(home)
+
+    def test_a_demo_asks_the_analyst_of_the_running_portal(self, home, analyst):
+        port = urlsplit(analyst).port
+        (home / "analyst.port").write_text(str(port))
+        assert choose_analyst_port(home) == (port, False)
+        assert "analyst" not in TestPlan().plan(starts_analyst=False).children
+
+    def test_another_program_on_the_port_is_not_asked(self, home):
+        taken = urlsplit(os.environ["REDIS_URL"]).port
+        (home / "analyst.port").write_text(str(taken))
+        port, starts = choose_analyst_port(home)
+        assert port != taken
+        assert starts
 
 
 class TestPort:
