@@ -1,0 +1,1 @@
+"""Management: commands that speak for the whole house."""

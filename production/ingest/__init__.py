@@ -1,0 +1,1 @@
+"""Ingest: from what a source sends to stored events, the same way behind every door."""
