@@ -35,12 +35,22 @@ class AssistantSettings(models.Model):
     role = models.TextField(default=DEFAULT_ROLE, help_text="Who the assistant is.")
     query = models.TextField("main query", default=DEFAULT_QUERY, help_text="What one click asks.")
     temperature = models.FloatField(default=0.2, validators=[MinValueValidator(0), MaxValueValidator(2)])
-    max_answer_tokens = models.PositiveIntegerField(default=1200, validators=[MinValueValidator(16)])
-    max_summary_facts = models.PositiveIntegerField(default=60, validators=[MinValueValidator(1)])
-    max_prompt_tokens = models.PositiveIntegerField(default=6000, validators=[MinValueValidator(500)])
-    daily_token_limit = models.PositiveBigIntegerField(null=True, blank=True, help_text="Empty: no limit.")
+    max_answer_tokens = models.PositiveIntegerField(
+        "tokens of an answer, at most", default=1200, validators=[MinValueValidator(16)]
+    )
+    max_summary_facts = models.PositiveIntegerField(
+        "facts sent, at most", default=60, validators=[MinValueValidator(1)]
+    )
+    max_prompt_tokens = models.PositiveIntegerField(
+        "tokens of a request, at most", default=6000, validators=[MinValueValidator(500)]
+    )
+    daily_token_limit = models.PositiveBigIntegerField(
+        "tokens a day, at most", null=True, blank=True, help_text="Empty: no limit."
+    )
     language = models.CharField(max_length=5, choices=settings.LANGUAGES, default="en")
-    hidden = models.BooleanField(default=False, help_text="Hide the assistant everywhere in this tenant.")
+    hidden = models.BooleanField(
+        "hidden everywhere", default=False, help_text="Hide the assistant everywhere in this tenant."
+    )
 
     objects: ClassVar[models.Manager[Self]] = TenantManager()
 

@@ -26,6 +26,7 @@ def trend_chart(data: SummaryData) -> dict[str, Any]:
             }
             for key, name in RATIO_NAMES.items()
         ],
+        "known": any(point.oee.value is not None for point in data.trend),
         "spoken": say_trend(data),
     }
 

@@ -5,6 +5,7 @@ import base64
 import http.client
 import os
 import secrets
+import subprocess
 import sys
 import time
 import warnings
@@ -13,6 +14,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import psycopg
 from environ import Env
 
 from mesassist import embedded
@@ -128,11 +130,24 @@ def command_environment(arguments: Sequence[str], environ: MutableMapping[str, s
         warnings.filterwarnings("ignore", "Got an error checking a consistent migration history", RuntimeWarning)
         yield
         return
+    is_ours = not environ.get("DATABASE_URL")
     with embedded.services(environ) as found:
         environ.update(embedded.environment(found))
         if command in AS_OWNER:
             environ["DATABASE_URL"] = found.owner_database_url
+        elif is_ours:
+            make_tables(found)
         yield
+
+
+def make_tables(found: embedded.Services) -> None:
+    """Migrate an embedded database that is still empty: its first user need not know that this comes first."""
+    with psycopg.connect(found.database_url) as connection:
+        row = connection.execute("SELECT to_regclass('django_migrations')").fetchone()
+    if row and row[0] is None:
+        owner = {**os.environ, **embedded.environment(found), "DATABASE_URL": found.owner_database_url}
+        command = [*MANAGE, "migrate", "--no-input", "--verbosity", "0"]
+        subprocess.run(command, env=owner, check=True)  # noqa: S603 - our own command line
 
 
 # --- the plan ---------------------------------------------------------------------------------------

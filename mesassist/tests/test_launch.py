@@ -8,6 +8,7 @@ import socket
 import stat
 import subprocess
 import sys
+import tempfile
 import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
@@ -377,6 +378,18 @@ class TestCommands:
         with command_environment(["manage.py", *arguments], environ):
             assert environ["DATABASE_URL"] == "postgresql://nobody@127.0.0.1:1/none"
         assert [path.name for path in home.glob("*")] == ["lock", "secrets.env"]
+
+    def test_the_first_command_of_all_finds_its_tables(self):
+        # Not under tmp_path: pytest closes that folder to the account that the servers run as.
+        with tempfile.TemporaryDirectory() as home:
+            done = subprocess.run(
+                [sys.executable, str(PROJECT / "manage.py"), "run_analysis", "--tenant", "nowhere"],
+                env={"PATH": os.environ["PATH"], "MESASSIST_HOME": home},
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+        assert (done.returncode, done.stderr) == (1, "CommandError: There is no tenant 'nowhere'.\n")
 
     def test_a_failure_to_start_is_one_line(self, home):
         (home / "postgres").mkdir()
