@@ -55,14 +55,14 @@ test-faults: $(VENV)/.dev front
 check: $(VENV)/.dev front
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(CHECK_ENV) $(BIN)/mypy mesassist production analyses dashboards offline_analyst
-	$(BIN)/lint-imports
+	@echo "mypy, strict"; $(CHECK_ENV) $(BIN)/mypy mesassist production analyses dashboards offline_analyst
+	@echo "who may import whom"; $(BIN)/lint-imports --no-logo
 	$(BIN)/djlint templates --check --lint --quiet
-	$(BIN)/deptry .
-	$(CHECK_ENV) $(BIN)/python -m django makemigrations --check --dry-run --settings mesassist.settings
-	$(CHECK_ENV) $(BIN)/python -m django check --deploy --fail-level WARNING --settings mesassist.settings
-	$(CHECK_ENV) $(BIN)/python -m django spectacular --validate --fail-on-warn --file $(VENV)/schema.yaml --settings mesassist.settings
-	$(BIN)/python .ci/audit.py $(BIN)/pip-audit requirements/base.txt
+	$(BIN)/deptry --no-ansi .
+	@echo "migrations"; $(CHECK_ENV) $(BIN)/python manage.py makemigrations --check --dry-run
+	@echo "system checks"; $(CHECK_ENV) $(BIN)/python manage.py check --deploy --fail-level WARNING
+	@echo "schema"; $(CHECK_ENV) $(BIN)/python manage.py spectacular --validate --fail-on-warn --file $(VENV)/schema.yaml
+	@$(BIN)/python .ci/audit.py $(BIN)/pip-audit requirements/base.txt
 
 # --- upkeep -----------------------------------------------------------------------------------------
 format: $(VENV)/.dev
