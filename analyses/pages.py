@@ -128,7 +128,7 @@ def card(request: TenantRequest, analysis_id: UUID) -> HttpResponse:
     """The card as it is now; the last answer ends the polling."""
     shown = make_card(get_analysis(analysis_id), now=timezone.now())
     status = 200 if shown.busy else STOP_POLLING
-    return render(request, "analyses/_card.html", {"card": shown}, status=status)
+    return render(request, "analyses/_analysis.html", {"card": shown}, status=status)
 
 
 @require_safe
@@ -158,7 +158,7 @@ def stop(request: TenantRequest, analysis_id: UUID) -> HttpResponse:
     analysis = cancel(analysis=get_analysis(analysis_id), now=timezone.now())
     if not request.htmx:
         return redirect("analyses:detail", request.tenant.slug, analysis.pk)
-    return render(request, "analyses/_card.html", {"card": make_card(analysis, now=timezone.now())})
+    return render(request, "analyses/_analysis.html", {"card": make_card(analysis, now=timezone.now())})
 
 
 @require_POST

@@ -9,8 +9,6 @@ from analyses import wire
 from analyses.credentials import put_token
 from analyses.models import AssistantSettings
 from analyses.runs import request_analysis
-from production.ingest.store import store_events
-from production.rollups import fold_dirty
 from production.summaries import main_summary
 
 TOKEN = "sk-alfa-0123456789abcdefghij"
@@ -41,29 +39,6 @@ def clock(now):
 def hang_up():
     yield
     wire.close_lines()
-
-
-@pytest.fixture
-def morning(small_plant, now):
-    """Since 06:00 both presses run; Press 2 stood from 07:10 to 08:00 because of a jam."""
-    start = now.replace(hour=5, minute=0)
-
-    def event(number, machine, minutes, **what):
-        at = (start + dt.timedelta(minutes=minutes)).isoformat()
-        return {"event_id": f"e{number}", "machine": machine, "at": at, **what}
-
-    events = [
-        event(1, "M1", 0, kind="state", state="running"),
-        event(2, "M2", 0, kind="state", state="running"),
-        event(3, "M2", 70, kind="state", state="down", reason="jam"),
-        event(4, "M2", 120, kind="state", state="running"),
-        event(5, "M1", 200, kind="count", good=1100, scrap=12, product="P1"),
-        event(6, "M2", 200, kind="count", good=700, scrap=45, product="P1"),
-    ]
-    receipt = store_events(events=events, source="erp-7", now=now)
-    assert receipt.accepted == len(events)
-    fold_dirty(now=now)
-    return small_plant
 
 
 @pytest.fixture
