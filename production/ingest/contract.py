@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from production.ingest.refusals import EventRefused, explain, storable
+from production.journal import INFERENCE, MANUAL
 
 FUTURE_TOLERANCE = dt.timedelta(minutes=5)
 # A clock before this has lost its battery: it stamps 1970 or 1601.
@@ -174,13 +175,20 @@ def read_or_refuse(raw: Mapping[str, Any] | bytes) -> MachineEvent | Refused:
 
 
 def find_problem(event: MachineEvent, *, now: dt.datetime) -> EventRefused | None:
-    """What is wrong with the stamps of a readable event at this moment, or None."""
+    """What is wrong with the source or the stamps of a readable event at this moment, or None."""
+    if event.source is not None and is_reserved(event.source):
+        return EventRefused.because("reserved_source", event.source)
     if event.at < EARLIEST:
         return EventRefused.because("implausible_timestamp", EARLIEST.year)
     latest = now + FUTURE_TOLERANCE
     if event.at > latest or (type(event) is StateEvent and event.until is not None and event.until > latest):
         return EventRefused.because("future_timestamp")
     return None
+
+
+def is_reserved(source: str) -> bool:
+    """Whether the name would give an event more, or less, authority than a machine's own word."""
+    return source.partition(":")[0] == MANUAL or source.startswith(INFERENCE)
 
 
 def in_utc(event: MachineEvent) -> MachineEvent:

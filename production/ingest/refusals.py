@@ -18,6 +18,8 @@ SENTENCES = {
     "invalid_timestamp": "`{0}` is not an RFC 3339 date and time. Send it like 2026-03-02T06:15:00+01:00.",
     "future_timestamp": "The stamp is more than 5 minutes ahead of our clock. Check the clock and zone of the source.",
     "implausible_timestamp": "The stamp is before {0}: the source's clock is not set. Set it and send the event again.",
+    "reserved_source": "The source name {0!r} is kept for corrections by people. Send events under the name of "
+    "the system that they come from.",
     "ends_before_start": "`until` is earlier than `at`. Send the end of the interval, or leave it out.",
     "negative_quantity": "`{0}` is negative. Send the pieces made since the last count; a correction is its own event.",
     "empty_count": "A count without good, scrap or rework says nothing. Send at least one of them.",

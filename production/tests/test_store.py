@@ -218,6 +218,11 @@ class TestQuarantine:
     def test_a_stamp_ahead_of_time_is_kept_out(self):
         assert store(state(at="2026-03-02T08:35:01Z")).problems[0].code == "future_timestamp"
 
+    @pytest.mark.parametrize("name", ["manual", "manual:ana", "inference", "inference:idle"])
+    def test_a_machine_cannot_speak_with_a_persons_authority(self, name):
+        assert store(state(source=name)).problems[0].code == "reserved_source"
+        assert store(state(source="manual-station-3")).accepted == 1
+
 
 ids = st.sampled_from("abcd")
 any_event = st.one_of(
