@@ -206,7 +206,10 @@ def _groups(data: SummaryData) -> Said:
 
 
 def _trend(data: SummaryData) -> Said:
-    known = [point for point in data.trend if point.oee.value is not None]
+    # A day or hour that has only begun is neither the best nor the worst.
+    is_going_on = data.period.to_at >= data.read_at
+    ended = data.trend[:-1] if is_going_on else data.trend
+    known = [point for point in ended if point.oee.value is not None]
     if len(known) < 2:
         return
     best = max(known, key=lambda point: point.oee.value or 0.0)

@@ -52,6 +52,15 @@ class TestSentences:
         told = texts(read(machines=(machine_of().pk,)))
         assert "Against the day before: OEE +5.0 percentage points (was 5.0 %)" in told[1]
 
+    def test_a_day_that_has_only_begun_is_not_the_worst(self):
+        for day, made in ((-2, 288), (-1, 144), (0, 1)):
+            fold(work("M1", (6, "running"), made=made, day=day), NOW, from_at=at(0, day=day))
+        told = [text for text in texts(read(window="last_7_days", machines=(machine_of().pk,))) if "The day" in text]
+        assert told == [
+            "The day with the worst OEE was Sun 1 Mar 2026: 5.0 %.",
+            "The day with the best OEE was Sat 28 Feb 2026: 10.0 %.",
+        ]
+
     def test_what_is_not_recorded_is_never_0(self):
         fold(work("M1", (6, "running")), NOW)
         data = read(machines=(machine_of().pk,))
