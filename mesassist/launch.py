@@ -136,16 +136,16 @@ def command_environment(arguments: Sequence[str], environ: MutableMapping[str, s
         if command in AS_OWNER:
             environ["DATABASE_URL"] = found.owner_database_url
         elif is_ours:
-            make_tables(found)
+            make_tables(found, environ)
         yield
 
 
-def make_tables(found: embedded.Services) -> None:
+def make_tables(found: embedded.Services, environ: Mapping[str, str]) -> None:
     """Migrate an embedded database that is still empty: its first user need not know that this comes first."""
     with psycopg.connect(found.database_url) as connection:
         row = connection.execute("SELECT to_regclass('django_migrations')").fetchone()
     if row and row[0] is None:
-        owner = {**os.environ, **embedded.environment(found), "DATABASE_URL": found.owner_database_url}
+        owner = {**environ, "DATABASE_URL": found.owner_database_url}
         command = [*MANAGE, "migrate", "--no-input", "--verbosity", "0"]
         subprocess.run(command, env=owner, check=True)  # noqa: S603 - our own command line
 

@@ -172,7 +172,6 @@ REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "mesassist.tenants.rest.answer_problem",
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
-    "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
 REST_KNOX = {"AUTH_HEADER_PREFIX": "Api-Key", "TOKEN_MODEL": "tenants.ApiKey", "TOKEN_TTL": None}
 MIGRATION_MODULES = {"knox": None}  # its own table is swapped for ours and would only stand empty

@@ -1,7 +1,6 @@
 """Pages of the analyses room, as whole requests."""
 
 import datetime as dt
-import re
 
 import pytest
 import time_machine
@@ -12,7 +11,6 @@ from django.urls import reverse
 from analyses import runs
 from analyses.models import Analysis, AssistantSettings
 from analyses.tests.conftest import TOKEN
-from production.formats import format_count, format_duration, format_share
 from production.models import Machine
 from production.summaries import main_summary
 
@@ -114,28 +112,6 @@ class TestAnalyse:
         client = Client(enforce_csrf_checks=True)
         client.force_login(ana)
         assert (client.post(page("analyse")).status_code, Analysis.objects.count()) == (403, 0)
-
-
-class TestSameNumbers:
-    def test_tiles_api_and_the_request_that_was_sent_agree(self, morning, assistant, client_of, ana, api_key, caller):
-        """Each figure of the tiles stands, to the last shown digit, in the API's data and in the prompt."""
-        client = client_of(ana)
-        board = text_of(client.get(reverse("dashboards:board", args=["alfa"])))
-        tiles = dict(re.findall(r'data-tile="(\w+)"[^>]*>([^<]*)<', board))
-        client.post(page("analyse"))
-        analysis = Analysis.objects.get()
-        key = api_key(assistant.tenant, "read")
-        address = f"/api/v1/summaries/{main_summary().pk}/data/"
-        data = caller().get(address, headers={"Authorization": f"Api-Key {key}"}).json()
-        prompt = analysis.request["messages"][1]["content"]
-        for name in ("oee", "availability", "performance", "quality"):
-            assert tiles[name] == format_share(data["totals"][name]) == format_share(analysis.data["totals"][name])
-            assert tiles[name] in prompt
-        for name in ("good", "scrap"):
-            assert tiles[name] == format_count(data["totals"][name])
-            assert f"{name} {tiles[name]}" in prompt
-        assert tiles["down"] == format_duration(data["totals"]["down_s"])
-        assert f"down time was {tiles['down']}" in prompt
 
 
 class TestCard:

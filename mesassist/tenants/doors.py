@@ -67,6 +67,5 @@ def describe_place(request: HttpRequest) -> dict[str, Any]:
         "may": {
             "operate": role >= Role.OPERATOR,
             "manage": role >= Role.MANAGER,
-            "administer": role >= Role.TENANT_ADMIN,
         },
     }

@@ -9,12 +9,7 @@ import pytest
 
 from mesassist.embedded import PROJECT
 from mesassist.launch import command_environment
-
-CONFIGURED = {
-    "DATABASE_URL": "postgresql://app@db/x",
-    "OWNER_DATABASE_URL": "postgresql://owner@db/x",
-    "REDIS_URL": "redis://broker/0",
-}
+from mesassist.tests.test_launch import CONFIGURED
 
 
 @pytest.fixture

@@ -50,6 +50,8 @@ class TestSameNumbers:
         assert [fact["text"] for fact in analysis.data["facts"]] == [fact["text"] for fact in data["facts"]]
         assert all(f"{fact['id']}: {fact['text']}" in sent for fact in data["facts"])
         assert [name for name, text in tiles.items() if text not in sent] == []
+        assert all(f"{name} {tiles[name]}" in sent for name in ("good", "scrap"))
+        assert f"down time was {tiles['down']}" in sent
 
     def test_a_later_event_changes_all_three_together(self, at_work, ana, client_of, now):
         client = client_of(ana)
