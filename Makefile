@@ -47,7 +47,7 @@ run demo: front
 
 # --- proof ------------------------------------------------------------------------------------------
 test: $(VENV)/.dev front
-	$(BIN)/python -m pytest -n auto --dist loadfile -m "not faults and not browser"
+	$(BIN)/python -m pytest -n auto --dist loadfile -m "not faults and not browser and not kafka"
 
 test-faults: $(VENV)/.dev front
 	$(BIN)/python -m pytest -n 0 -m faults

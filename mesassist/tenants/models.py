@@ -1,7 +1,7 @@
 """Tenants: the rows that say who is who; they are read before a tenant is active, so they are not scoped."""
 
 from django.contrib.auth.models import AbstractUser
-from django.core.validators import RegexValidator
+from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
 from knox.models import AbstractAuthToken, AuthTokenManager
 
@@ -13,6 +13,13 @@ class Tenant(models.Model):
     name = models.CharField(max_length=120)
     creates_unknown_machines = models.BooleanField(
         default=False, help_text="An event of an unknown machine creates it; otherwise the event is quarantined."
+    )
+    events_kept_months = models.PositiveSmallIntegerField(
+        "months of events kept",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="Older events are dropped, their figures stay. Empty: all are kept.",
     )
     created_at = models.DateTimeField(auto_now_add=True)
 

@@ -27,6 +27,7 @@ Moment = Annotated[dt.datetime, Meta(tz=True)]
 Pieces = Annotated[float, Meta(ge=0, le=1e12)]
 # Bounds rather than nothing: they refuse the infinities that a caller within the process could hand over.
 Reading = Annotated[float, Meta(ge=-1e300, le=1e300)]
+Order = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Comment = Annotated[str, Meta(max_length=4000)]
 StateName = Literal["running", "idle", "setup", "planned_stop", "down", "unknown"]
 
@@ -40,6 +41,8 @@ class Reported(
     machine: Code
     at: Moment
     source: Code | None = None
+    # The source's own order of arrival: it decides between events of one moment.
+    sequence: Order | None = None
 
 
 class StateEvent(Reported, frozen=True, tag="state"):

@@ -36,6 +36,7 @@ COLUMNS = {
     "value": "float8",
     "maximum": "float8",
     "unit": "text",
+    "sequence": "int8",
 }
 TAKEN = ", ".join(name for name in COLUMNS if name != "position")
 # A temporary table belongs to whoever made it: the app role may COPY into it whatever guards the events themselves.
@@ -101,10 +102,16 @@ class StagedRow(NamedTuple):
     value: float | None = None
     maximum: float | None = None
     unit: str = ""
+    sequence: int | None = None
 
 
 def row_of(entry: Staged, ids: Ids, source: str) -> StagedRow:
     """The event of `entry` with its codes as ids; its machine must be among them."""
+    row = _row_of_kind(entry, ids, source)
+    return row if entry.event.sequence is None else row._replace(sequence=entry.event.sequence)
+
+
+def _row_of_kind(entry: Staged, ids: Ids, source: str) -> StagedRow:
     event = entry.event
     machine_id, digest = ids.machines[event.machine], hash_content(event)
     key = (entry.index, event.source or source, event.event_id, digest, machine_id, event.at)

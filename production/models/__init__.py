@@ -1,6 +1,18 @@
 """Models: the nouns of a plant, one file per family."""
 
-from production.models.event import Event, EventKind, ImportRun, Quarantined
+from production.models.correction import Correction, Implausible, SourceRank
+from production.models.event import Event, EventKind
+from production.models.imports import ImportRun, ImportStatus, Upload, UploadChunk
+from production.models.kafka import (
+    DecodeMark,
+    KafkaPartition,
+    KafkaSource,
+    KnownSchema,
+    PartitionState,
+    Payload,
+    SaslMechanism,
+    Security,
+)
 from production.models.master import (
     FileMapping,
     IdealCycle,
@@ -13,32 +25,48 @@ from production.models.master import (
     Site,
     WorkOrder,
 )
+from production.models.quarantine import Quarantined, QuarantineStatus
 from production.models.rollup import Coverage, DirtyRange, LossRollup, Rollup, State
 from production.models.summary import Compare, GroupBy, Metric, Summary, Window
 
 __all__ = [
     "Compare",
+    "Correction",
     "Coverage",
+    "DecodeMark",
     "DirtyRange",
     "Event",
     "EventKind",
     "FileMapping",
     "GroupBy",
     "IdealCycle",
+    "Implausible",
     "ImportRun",
+    "ImportStatus",
+    "KafkaPartition",
+    "KafkaSource",
+    "KnownSchema",
     "Line",
     "LossClass",
     "LossRollup",
     "Machine",
     "Metric",
+    "PartitionState",
+    "Payload",
     "Product",
+    "QuarantineStatus",
     "Quarantined",
     "Reason",
     "Rollup",
+    "SaslMechanism",
+    "Security",
     "Shift",
     "Site",
+    "SourceRank",
     "State",
     "Summary",
+    "Upload",
+    "UploadChunk",
     "Window",
     "WorkOrder",
 ]

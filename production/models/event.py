@@ -1,11 +1,10 @@
-"""Events: what was reported, once, unchanged; what could not be taken waits in quarantine."""
+"""Events: what was reported, once, unchanged."""
 
-from django.conf import settings
 from django.db import models
-from django.db.models.functions import MD5
 
 from mesassist.tenants.models import Tenant
 from mesassist.tenants.scope import TenantModel
+from production.models.imports import ImportRun
 from production.models.master import Machine, Product, Reason, WorkOrder
 from production.models.rollup import State
 
@@ -17,36 +16,6 @@ class EventKind(models.TextChoices):
     COUNT = "count"
     COUNTER = "counter"
     MEASUREMENT = "measurement"
-
-
-class ImportRun(TenantModel):
-    """One reading of a file, with its result: received = accepted + duplicate + quarantined (rows)."""
-
-    file_name = models.CharField(max_length=255)
-    sha256 = models.CharField(max_length=64)
-    mapping = models.CharField(max_length=120)
-    zone = models.CharField(max_length=64)
-    received = models.PositiveIntegerField(default=0)
-    accepted = models.PositiveIntegerField(default=0)
-    duplicate = models.PositiveIntegerField(default=0)
-    quarantined = models.PositiveIntegerField(default=0)
-    # [{"line": 334, "column": "Span", "code": "...", "detail": "...", "raw": "..."}]: the row was taken all the same
-    warnings = models.JSONField(default=list)
-    requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
-    started_at = models.DateTimeField()
-    finished_at = models.DateTimeField(null=True)
-
-    class Meta:
-        ordering = ["-started_at"]
-        constraints = [
-            models.CheckConstraint(
-                condition=models.Q(received=models.F("accepted") + models.F("duplicate") + models.F("quarantined")),
-                name="import_adds_up",
-            )
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.file_name} ({self.started_at:%Y-%m-%d %H:%M})"
 
 
 class Event(TenantModel):
@@ -76,6 +45,8 @@ class Event(TenantModel):
     value = models.FloatField(null=True)
     maximum = models.FloatField(null=True)
     unit = models.CharField(max_length=16, blank=True)
+    # The source's own order of arrival: it decides between events of one moment, where the source gives it.
+    sequence = models.BigIntegerField(null=True)
     import_run = models.ForeignKey(
         ImportRun, on_delete=models.PROTECT, null=True, related_name="events", db_index=False
     )
@@ -101,33 +72,3 @@ class Event(TenantModel):
 
     def __str__(self) -> str:
         return f"{self.source}/{self.event_id}"
-
-
-class Quarantined(TenantModel):
-    """A row or event that was not taken: why, and exactly what came."""
-
-    source = models.CharField(max_length=64)
-    event_id = models.CharField(max_length=200, blank=True)
-    position = models.PositiveIntegerField(help_text="Line of the file, or index in the batch.")
-    code = models.CharField(max_length=40)
-    detail = models.TextField()
-    raw = models.TextField()
-    received_at = models.DateTimeField()
-    import_run = models.ForeignKey(ImportRun, on_delete=models.CASCADE, null=True, related_name="quarantined_rows")
-
-    class Meta:
-        ordering = ["-received_at", "position"]
-        # The same bad line of the same file is one problem, however often the file is imported.
-        constraints = [
-            models.UniqueConstraint(
-                models.F("tenant"),
-                models.F("source"),
-                models.F("code"),
-                MD5("raw"),
-                name="quarantined_once",
-            )
-        ]
-        verbose_name = "quarantined row"
-
-    def __str__(self) -> str:
-        return f"{self.code} at {self.source}:{self.position}"

@@ -75,6 +75,12 @@ class Machine(Coded):
     contact_timeout_s = models.PositiveIntegerField(
         "contact timeout (s)", default=28_800, help_text="After this long without an event the state is unknown."
     )
+    implausible_factor = models.FloatField(
+        "implausible above",
+        default=3.0,
+        validators=[MinValueValidator(1)],
+        help_text="A counter that rises faster than the ideal cycle allows, times this, is not believed.",
+    )
     retired_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
