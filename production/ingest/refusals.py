@@ -23,6 +23,14 @@ SENTENCES = {
     "ends_before_start": "`until` is earlier than `at`. Send the end of the interval, or leave it out.",
     "negative_quantity": "`{0}` is negative. Send the pieces made since the last count; a correction is its own event.",
     "empty_count": "A count without good, scrap or rework says nothing. Send at least one of them.",
+    "seconds_for_milliseconds": "`{0}` is {1}: too small for milliseconds since 1970; in seconds it is {2} UTC. "
+    "Send milliseconds, as the name says.",
+    "unmapped_message": "`{0}` is no message that becomes an event here. A message that changes pieces counted before "
+    "is a correction: make it in the portal.",
+    "unmapped_state": "The state {0!r} is not in the mapping of this vocabulary. Send one that is (docs/adapters.md).",
+    "more_scrap_than_made": "{0} bad pieces of {1} made. Scrap is a part of what was made: correct one of them.",
+    "unnamed_metric": "A metric has no name, only an alias ({0!r}). Publish names: what an alias stood for is known to "
+    "the publisher's session alone.",
     "unknown_machine": "There is no machine {0!r} here. Add it under machines, then send the event again.",
     "conflict": "The id {0!r} was taken before with other content. Nothing was overwritten: send a correction under "
     "a new id.",
