@@ -1,126 +1,259 @@
-"""Guard: every number of an answer looked up among the figures that were sent; what is not there is marked unknown.
+"""Guard: every number of an answer held against the figures that were sent, and judged.
 
-A number is found when it equals a sent figure within the rounding that the number itself shows: "78 %" is found where
-78.0 % was sent, "78.4 %" is not. Percentages are only found among percentages. Seconds may be said in minutes or hours.
+Found: it is one of them, within the rounding that the number itself shows. Derived: it follows from figures that the
+same sentence names or cites. Contradicted: the figures say otherwise. Unknown: it is not there at all.
 """
 
-import bisect
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-FOUND = "found"
-UNKNOWN = "unknown"
+from analyses.days import judge_days
+from analyses.derivations import derive
+from analyses.evidence import POINTS, Evidence, Fact, Figure, What, gather_evidence
+from analyses.reading import Kind, Meant, Said, read_text
+from analyses.verdicts import CONTRADICTED, DERIVED, FOUND, NOT_THERE, VERDICTS, Verdict
+from analyses.words import ABOUT, BY, FALLING, LABELS, RISING
 
-SPACE = "\u00a0\u202f\u2009 "
-# Dates and times of day are compared as they are written.
-STAMP = r"\d{4}-\d{2}-\d{2}|\d{1,2}:\d{2}(?::\d{2})?"
-DIGITS = rf"\d{{1,3}}(?:[{SPACE}']\d{{3}})+(?!\d)(?:[.,]\d+)?|\d+(?:[.,]\d+)*"
-UNITS = "h|min|s|ms|kg|pcs|mm|m|Std|Min|Stk|godz|szt|ч|мин|шт|시간|분|초|개"
-# With the rest of the word: "percentage points", "Prozentpunkte", "процентов".
-PERCENT = rf"[{SPACE}]?(?:%|(?:percent|per cent|Prozent|procent|процент|퍼센트)\w*)"
-NUMBER = re.compile(
-    rf"(?P<stamp>(?<![\w.,-])(?:{STAMP})(?![\w:]))"
-    rf"|(?<![\w.,])(?<![^\W\d_]-)(?P<digits>{DIGITS})(?:(?P<percent>{PERCENT})|(?=(?:{UNITS})\b)|(?!\w))"
-)
-# References to facts, numbers of list items and of headings say nothing about the plant.
-IGNORED = re.compile(r"\[\s*F\d+[^\]\n]*\]|\bF\d+\b|^[ \t>]*(?:#+[ \t]*)?\d{1,2}[.)](?=[ \t])", re.MULTILINE)
-INVISIBLE_SECONDS = (1, 60, 3600)
+SENTENCE_END = re.compile(r"(?<=[.!?。])\s+(?=[^\W\d_*#|-])|\n+")
+CITED = re.compile(r"\bF\d+\b")
+CLAUSE_END = re.compile(r"[,;:(]\s")
+LABEL_ENDS = re.compile(r"[,;(]\s")
+# So far before a number its label stands: `OEE was then only 78 %`.
+LABEL_REACH = 40
+LABEL_OF = {word: key for key, words in LABELS.items() for word in words}
+LABEL = re.compile("|".join(sorted(map(re.escape, LABEL_OF), key=len, reverse=True)), re.IGNORECASE)
+UNITS_OF_ROWS = (60.0, 3600.0, 1.0)
+# Nearly every such number stands somewhere: in a sentence that cites facts it must stand in one of them.
+SMALL = 20
 TINY = 1e-9
 
 
-@dataclass(frozen=True, order=True)
-class Figure:
-    """A number that was sent. `percent` None: it may be either, as in a table's cell. `fact` "": not in a fact."""
+@dataclass(frozen=True)
+class Sentence:
+    """A sentence: its text and place, the facts it cites, and those about a name in it; `is_row`: of a table."""
 
-    value: float
-    percent: bool | None
-    fact: str
+    text: str
+    start: int
+    cited: tuple[Fact, ...]
+    named: tuple[Fact, ...]
+
+    @property
+    def is_row(self) -> bool:
+        return self.text.lstrip().startswith("|")
+
+    def holds(self, said: Said) -> bool:
+        """Whether that number stands in this sentence."""
+        return self.start <= said.start < self.start + len(self.text)
+
+    def before(self, said: Said) -> str:
+        """The sentence up to that number."""
+        return self.text[: said.start - self.start]
+
+    def clause(self, said: Said) -> str:
+        """The part of the sentence, between commas, in which the number stands."""
+        at = said.start - self.start
+        start = max((found.end() for found in CLAUSE_END.finditer(self.text, 0, at)), default=0)
+        following = CLAUSE_END.search(self.text, said.end - self.start)
+        return self.text[start : following.start() if following else len(self.text)]
 
 
 def check_numbers(*, answer: str, facts: Sequence[Mapping[str, Any]], given: str) -> dict[str, Any]:
     """The `numbers` object of an analysis: counts, and a mark for each number of the answer.
 
-    `facts` are {"id", "text", "values"}; `given` is the rest of what was sent (period, table, question).
+    `facts` are {"id", "text", "values"}; `given` is the rest of what was sent (period, table, question). A mark is
+    {"text", "start", "end", "verdict", "fact", "how"}: `how` tells in short what the number was held against.
     """
-    figures = sorted(
-        [*(figure for fact in facts for figure in figures_of_fact(fact)), *figures_of_text(given, fact="")],
-        key=lambda figure: figure.value,
-    )
-    values = [figure.value for figure in figures]
-    sent = "\n".join([given, *(str(fact["text"]) for fact in facts)])
-    marks = [_mark(number, figures=figures, values=values, sent=sent) for number in _numbers(answer)]
-    found = sum(mark["verdict"] == FOUND for mark in marks)
-    return {"found": found, "derived": 0, "unknown": len(marks) - found, "contradicted": 0, "marks": marks}
-
-
-def figures_of_fact(fact: Mapping[str, Any]) -> Iterator[Figure]:
-    """What a fact shows in its text, and its values in full precision; a ratio also as a percentage."""
-    yield from figures_of_text(str(fact["text"]), fact=str(fact["id"]), strict=True)
-    for name, value in dict(fact.get("values") or {}).items():
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            continue
-        for divisor in INVISIBLE_SECONDS if name.endswith(("_s", "seconds")) else (1,):
-            yield Figure(abs(value) / divisor, False, str(fact["id"]))
-        if abs(value) <= 10:
-            yield Figure(abs(value) * 100, True, str(fact["id"]))
-
-
-def figures_of_text(text: str, *, fact: str, strict: bool = False) -> Iterator[Figure]:
-    """The numbers that a text shows. `strict`: a number without a percent sign is no percentage."""
-    for number in NUMBER.finditer(text):
-        if number["digits"]:
-            percent = True if number["percent"] else (False if strict else None)
-            yield from (Figure(value, percent, fact) for value, _ in read_digits(number["digits"]))
-
-
-def read_digits(digits: str) -> list[tuple[float, int]]:
-    """Each way to read a written number, with its decimals: `1,234` is 1234 or 1.234, `1.234,5` only 1234.5."""
-    packed = re.sub(rf"[{SPACE}']", "", digits)
-    separators = [character for character in packed if character in ".,"]
-    if not separators:
-        return [(float(packed), 0)]
-    whole, _, fraction = packed.rpartition(separators[-1])
-    as_fraction = (float(f"{re.sub('[.,]', '', whole)}.{fraction}"), len(fraction))
-    as_thousands = (float(re.sub("[.,]", "", packed)), 0)
-    grouped = all(len(group) == 3 for group in re.split("[.,]", packed)[1:]) and not packed.startswith("0")
-    if len(set(separators)) == 1 and len(separators) > 1:
-        return [as_thousands]
-    if len(separators) > 1 or not grouped:
-        return [as_fraction]
-    return [as_thousands, as_fraction]
-
-
-def _numbers(answer: str) -> Iterator[re.Match[str]]:
-    # The ignored parts are blanked rather than cut out, so that positions stay those of the answer.
-    blanked = IGNORED.sub(lambda found: " " * len(found.group()), answer)
-    return NUMBER.finditer(blanked)
-
-
-def _mark(number: re.Match[str], *, figures: Sequence[Figure], values: Sequence[float], sent: str) -> dict[str, Any]:
-    text = number.group()
-    if number["stamp"]:
-        verdict, fact = (FOUND if text in sent else UNKNOWN), ""
-    else:
-        figure = _find(number["digits"], bool(number["percent"]), figures, values)
-        verdict, fact = (FOUND, figure.fact) if figure else (UNKNOWN, "")
-    start, end = number.span()
-    return {"text": text, "start": start, "end": end, "verdict": verdict, "fact": fact or None}
-
-
-def _find(digits: str, percent: bool, figures: Sequence[Figure], values: Sequence[float]) -> Figure | None:
-    fitting = [
-        figure
-        for value, decimals in read_digits(digits)
-        for figure in _near(value, 0.5 * 10**-decimals + TINY, figures, values)
-        if not percent or figure.percent is not False
+    evidence = gather_evidence(facts=facts, given=given)
+    said = list(read_text(_without_names(answer, evidence)))
+    verdicts = judge_days(said, evidence, answer=answer)
+    sentences = list(_split(answer, evidence))
+    for sentence in sentences:
+        inside = [
+            place
+            for place, one in enumerate(said)
+            if sentence.start <= one.start < sentence.start + len(sentence.text) and place not in verdicts
+        ]
+        verdicts |= dict(
+            zip(inside, _judge_sentence(sentence, [said[place] for place in inside], evidence), strict=True)
+        )
+    marks = [
+        {"text": one.text, "start": one.start, "end": one.end, **verdicts.get(place, NOT_THERE).as_dict()}
+        for place, one in enumerate(said)
     ]
-    # A fact is the better witness than a cell of the table.
-    return max(fitting, key=lambda figure: bool(figure.fact), default=None)
+    return {**{verdict: sum(mark["verdict"] == verdict for mark in marks) for verdict in VERDICTS}, "marks": marks}
 
 
-def _near(value: float, tolerance: float, figures: Sequence[Figure], values: Sequence[float]) -> Iterable[Figure]:
-    low = bisect.bisect_left(values, value - tolerance)
-    high = bisect.bisect_right(values, value + tolerance)
-    return figures[low:high]
+def _without_names(answer: str, evidence: Evidence) -> str:
+    """The answer with the names that hold digits blanked: `Press 2` says nothing about two of anything."""
+    if not evidence.names:
+        return answer
+    names = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, evidence.names))})(?!\w)")
+    return names.sub(lambda found: "_" * len(found.group()), answer)
+
+
+def _split(answer: str, evidence: Evidence) -> Iterator[Sentence]:
+    about = {fact.about.casefold(): fact for fact in evidence.facts.values() if len(fact.about) > 1}
+    start = 0
+    for end in [*(found.span() for found in SENTENCE_END.finditer(answer)), (len(answer), len(answer))]:
+        text = answer[start : end[0]]
+        cited = [evidence.facts[name] for name in dict.fromkeys(CITED.findall(text)) if name in evidence.facts]
+        folded = text.casefold()
+        named = [fact for name, fact in about.items() if name in folded]
+        yield Sentence(text, start, tuple(cited), tuple(fact for fact in named if fact not in cited))
+        start = end[1]
+
+
+def _judge_sentence(sentence: Sentence, said: Sequence[Said], evidence: Evidence) -> list[Verdict]:
+    """The verdicts of its numbers: first those that were sent, then what follows from these."""
+    matches = [_match(one, sentence, evidence) for one in said]
+    labels = [_label(one, sentence, said) for one in said]
+    verdicts = []
+    for one, match, label in zip(said, matches, labels, strict=True):
+        others = [figure for figure in matches if figure is not None and figure is not match]
+        verdicts.append(_judge(one, match, label, others, sentence, evidence))
+    return verdicts
+
+
+def _judge(
+    said: Said, match: Figure | None, label: str, others: Sequence[Figure], sentence: Sentence, evidence: Evidence
+) -> Verdict:
+    own = {fact.id for fact in (*sentence.cited, *sentence.named)}
+    if match is not None and (not label or (match.fact in own and _is_called(match, said, sentence))):
+        if _is_wrong_way(match, sentence.clause(said)):
+            return Verdict(CONTRADICTED, match.fact, f"{match.fact} says the opposite")
+        return Verdict(FOUND, match.fact)
+    if contradiction := _find_contradiction(said, match, label, sentence):
+        return contradiction
+    if match is not None:
+        return Verdict(FOUND, match.fact)
+    if _is_quoted(said, evidence):
+        return Verdict(FOUND, how="quoted")
+    for derived in derive(said=others, cited=sentence.cited):
+        if _says(said, derived.value, derived.what, is_points=derived.is_points, sentence=sentence):
+            return Verdict(DERIVED, how=derived.how)
+    return NOT_THERE
+
+
+# --- found ------------------------------------------------------------------------------------------
+
+
+def _match(said: Said, sentence: Sentence, evidence: Evidence) -> Figure | None:
+    """The figure that a number is: of a fact that the sentence cites, else names, else of any, else of the table."""
+    found = [
+        figure
+        for what, size, within in _ways(said, sentence)
+        for figure in evidence.near(what, size, within + TINY)
+        if _fits(said, figure, sentence)
+    ]
+    cited, named = {fact.id for fact in sentence.cited}, {fact.id for fact in sentence.named}
+    # Among equals the one with a sign, so that its direction is looked at.
+    return max(
+        found,
+        key=lambda figure: (
+            figure.fact in cited,
+            figure.fact in named,
+            bool(figure.fact),
+            figure.name.endswith("_change"),
+        ),
+        default=None,
+    )
+
+
+def _ways(said: Said, sentence: Sentence) -> Iterator[tuple[What, float, float]]:
+    """(what, size, tolerance) of each thing that a number may mean here."""
+    for meant in said.meant:
+        within = max(meant.within, _rounded_within(said, meant, sentence))
+        if said.kind in {Kind.PERCENT, Kind.POINTS}:
+            yield What.RATIO, meant.value / 100, within / 100
+        elif said.kind == Kind.DURATION:
+            yield What.SECONDS, meant.value, within
+        else:
+            yield What.NUMBER, meant.value, within
+            if within < 0.01:
+                yield What.RATIO, meant.value, within
+            if sentence.is_row:
+                # The units of a table stand in its head.
+                yield What.RATIO, meant.value / 100, within / 100
+                yield from ((What.SECONDS, meant.value * unit, within * unit) for unit in UNITS_OF_ROWS)
+
+
+def _rounded_within(said: Said, meant: Meant, sentence: Sentence) -> float:
+    """How much `about 1,200` leaves open: the zeros at its end are not exact."""
+    if said.kind == Kind.DURATION or meant.within < 0.5 or not ABOUT.search(sentence.before(said)):
+        return 0.0
+    zeros = len(digits := f"{meant.value:.0f}") - len(digits.rstrip("0"))
+    return float(0.5 * 10**zeros)
+
+
+def _fits(said: Said, figure: Figure, sentence: Sentence) -> bool:
+    """Percentage points are found as a difference alone; a small count must be of what the sentence speaks of."""
+    if said.kind == Kind.POINTS:
+        return figure.name == POINTS or figure.name.endswith("_change")
+    if said.kind == Kind.PLAIN and figure.what == What.NUMBER and figure.size < SMALL and sentence.cited:
+        own = {fact.id for fact in (*sentence.cited, *sentence.named)}
+        return figure.fact in own
+    return True
+
+
+def _is_quoted(said: Said, evidence: Evidence) -> bool:
+    """Whether the number stands in the question or the heading, as it was written there."""
+    return any(one.kind == said.kind and set(one.meant) & set(said.meant) for one in evidence.quoted if one.meant)
+
+
+def _is_wrong_way(figure: Figure, clause: str) -> bool:
+    """Whether a change is told as a rise where it was a fall, or the other way round."""
+    if not figure.name.endswith("_change") or not figure.value:
+        return False
+    rises, falls = RISING.search(clause), FALLING.search(clause)
+    if bool(rises) == bool(falls):
+        return False
+    return bool(rises) != (figure.value > 0)
+
+
+# --- contradicted -----------------------------------------------------------------------------------
+
+
+def _label(said: Said, sentence: Sentence, numbers: Sequence[Said]) -> str:
+    """What the number is said to be (`oee`, `scrap`): the last such word before it, with no other number between."""
+    if said.kind == Kind.POINTS or sentence.is_row:
+        return ""
+    before = sentence.before(said)
+    if BY.search(before) or ABOUT.search(before):
+        return ""
+    last = max((one.end for one in numbers if one.end <= said.start), default=0) - sentence.start
+    reach = before[max(last, len(before) - LABEL_REACH, 0) :]
+    found = list(LABEL.finditer(reach))
+    if not found or LABEL_ENDS.search(reach, found[-1].end()):
+        return ""
+    return LABEL_OF[found[-1].group().casefold()]
+
+
+def _is_called(figure: Figure, said: Said, sentence: Sentence) -> bool:
+    """Whether the sentence has named what the figure is, up to the number: a list of words may stand before theirs."""
+    stem = figure.name.removesuffix("_change").removesuffix("_before")
+    named = {LABEL_OF[found.group().casefold()] for found in LABEL.finditer(sentence.before(said))}
+    return stem not in LABELS or stem in named
+
+
+def _find_contradiction(said: Said, match: Figure | None, label: str, sentence: Sentence) -> Verdict | None:
+    """The figure of that label in the facts that the sentence cites, or names, where it is another than was said."""
+    if not label:
+        return None
+    # Without a citation the name decides, unless it is the same quantity of something else that is meant.
+    facts = sentence.cited or (sentence.named if match is None or match.name != label else ())
+    right = [figure for fact in facts for figure in fact.figures if figure.name == label]
+    what = {What.RATIO: Kind.PERCENT, What.SECONDS: Kind.DURATION}
+    if not right or any(what.get(figure.what, Kind.PLAIN) != said.kind for figure in right):
+        return None
+    return Verdict(CONTRADICTED, right[0].fact, f"{right[0].fact} says otherwise")
+
+
+# --- derived ----------------------------------------------------------------------------------------
+
+
+def _says(said: Said, value: float, what: What, *, is_points: bool, sentence: Sentence) -> bool:
+    if said.kind == Kind.POINTS and not is_points:
+        return False
+    return any(kind == what and abs(size - abs(value)) <= within + TINY for kind, size, within in _ways(said, sentence))

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import nh3
+from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 from markdown_it import MarkdownIt
@@ -78,9 +79,11 @@ def _to_html(source: str) -> str:
 def _mark(match: re.Match[str], marks: Sequence[Mapping[str, Any]]) -> str:
     mark = marks[ord(match[1]) - FIRST]
     verdict = mark["verdict"] if mark["verdict"] in VERDICTS else "unknown"
+    source = escape(mark.get("how") or mark.get("fact") or "")
+    title = f' title="{source}"' if source else ""
     if verdict not in SIGNS:
-        return f'<mark class="num {verdict}">{match[2]}</mark>'
+        return f'<mark class="num {verdict}"{title}>{match[2]}</mark>'
     spoken = _("contradicts the figures") if verdict == "contradicted" else _("not in the figures")
     sign = f'<span class="sign" aria-hidden="true">{SIGNS[verdict]}</span>'
     sign += f'<span class="visually-hidden"> ({spoken})</span>'
-    return f'<mark class="num {verdict}">{match[2]}{sign}</mark>'
+    return f'<mark class="num {verdict}"{title}>{match[2]}{sign}</mark>'

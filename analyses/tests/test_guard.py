@@ -4,13 +4,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analyses.guard import check_numbers, read_digits
+from analyses.guard import check_numbers
+from analyses.reading import read_digits
+from analyses.tests import sent
+from analyses.verdicts import VERDICTS
+from offline_analyst.distortions import change_numbers
 
 FACTS = [
     {"id": "F1", "text": "OEE was 78.0 % over 1,234 pieces.", "values": {"oee": 0.78031, "pieces": 1234.0}},
     {"id": "F2", "text": "Press 2 was down for 5 h 12 min in 14 stops.", "values": {"down_s": 18720.0, "stops": 14}},
 ]
-GIVEN = "Period: 2026-03-02 06:00 to 2026-03-02 14:00\nmachine;OEE %;down min\nM4;66.6;95\nQuestion:\nWhy not 85 %?"
+GIVEN = (
+    "Period: 2026-03-02 06:00 to 2026-03-02 14:00\n"
+    "<<<TABLE\nmachine;OEE %;down min\nM4;66.6;95\nTABLE>>>\n"
+    "Question:\nWhy not 85 %?"
+)
 
 
 def marks(answer):
@@ -28,15 +36,14 @@ class TestFound:
             ("OEE was 78 %.", [("78 %", "found", "F1")]),
             ("OEE lag bei 78,0 %.", [("78,0 %", "found", "F1")]),
             ("OEE was 78.03 percent.", [("78.03 percent", "found", "F1")]),
-            ("OEE rose by 78.03 percentage points.", [("78.03 percentage", "found", "F1")]),
             ("It made 1,234 pieces.", [("1,234", "found", "F1")]),
             ("Es waren 1.234 Stück.", [("1.234", "found", "F1")]),
             ("Było 1 234 sztuk.", [("1 234", "found", "F1")]),
-            ("down 5 h 12 min", [("5", "found", "F2"), ("12", "found", "F2")]),
-            ("down for 312 min", [("312", "found", "F2")]),
-            ("down for 5.2 h", [("5.2", "found", "F2")]),
+            ("down 5 h 12 min", [("5 h 12 min", "found", "F2")]),
+            ("down for 312 min", [("312 min", "found", "F2")]),
+            ("down for 5.2 h", [("5.2 h", "found", "F2")]),
             ("14 stops", [("14", "found", "F2")]),
-            ("M4 had 66.6 %, 95 min down", [("66.6 %", "found", None), ("95", "found", None)]),
+            ("M4 had 66.6 %, 95 min down", [("66.6 %", "found", None), ("95 min", "found", None)]),
             ("from 2026-03-02 at 06:00", [("2026-03-02", "found", None), ("06:00", "found", None)]),
             ("you asked for 85 %", [("85 %", "found", None)]),
         ],
@@ -124,5 +131,82 @@ class TestProperties:
     @given(st.text())
     def test_any_text_is_checked_and_every_mark_is_in_it(self, answer):
         checked = check_numbers(answer=answer, facts=FACTS, given=GIVEN)
-        assert len(checked["marks"]) == checked["found"] + checked["unknown"]
+        assert len(checked["marks"]) == sum(checked[verdict] for verdict in VERDICTS)
         assert all(answer[mark["start"] : mark["end"]] == mark["text"] for mark in checked["marks"])
+
+
+def verdict_of(answer, number):
+    """(verdict, how) of that number of the answer, against the week of `sent`."""
+    marks = check_numbers(answer=answer, facts=sent.FACTS, given=sent.GIVEN)["marks"]
+    return next((mark["verdict"], mark["how"]) for mark in marks if mark["text"] == number)
+
+
+class TestDerived:
+    @pytest.mark.parametrize(
+        ("answer", "number", "how"),
+        [
+            ("Press 1 was 17.5 percentage points ahead of Press 2 [F9, F10].", "17.5 percentage points", "F10 - F9"),
+            ("With OEE at 78.0 % some 22.0 % were lost.", "22.0 %", "100 % - F1"),
+            ("Jam and tool break together took 3 h 34 min [F6][F7].", "3 h 34 min", "F6 + F7"),
+            ("All three took 4 h 22 min [F6][F7][F8].", "4 h 22 min", "F6 + F7 + F8"),
+            ("A stop took 22 min on average [F4].", "22 min", "down per stop of F4"),
+            ("Of 45 scrapped and 1,203 good pieces, 3.7 % were bad.", "3.7 %", "F9 / F9"),
+            ("Rework was 0.6 % of it [F3].", "0.6 %", "rework of F3"),
+            ("It began on Friday 27 February 2026.", "27 February 2026", "in the period"),
+        ],
+    )
+    def test_it_follows_from_what_the_sentence_names(self, answer, number, how):
+        assert verdict_of(answer, number) == ("derived", how)
+
+    def test_it_does_not_follow_from_figures_that_the_sentence_does_not_name(self):
+        assert verdict_of("Press 1 was 17.5 percentage points ahead.", "17.5 percentage points")[0] == "unknown"
+
+
+class TestContradicted:
+    @pytest.mark.parametrize(
+        ("answer", "number"),
+        [
+            ("OEE was 85 % [F1].", "85 %"),
+            ("OEE was 66.6 % [F1].", "66.6 %"),
+            ("Press 2 had an availability of 91 %.", "91 %"),
+            ("Scrap was 182 [F3].", "182"),
+            ("Down time was 6 h 12 min [F4].", "6 h 12 min"),
+            ("OEE fell by 2.3 percentage points [F2].", "2.3 percentage points"),
+            ("Die Verfügbarkeit stieg um 1,2 Prozentpunkte [F2].", "1,2 Prozentpunkte"),
+            ("It was worst on Thursday, 25 February 2026.", "Thursday"),
+            ("It was worst on Thursday, 25 February 2026.", "25 February 2026"),
+            ("25 lutego 2026 (czwartek) było najgorzej.", "czwartek"),
+        ],
+    )
+    def test_the_figures_say_otherwise(self, answer, number):
+        assert verdict_of(answer, number)[0] == "contradicted"
+
+    @pytest.mark.parametrize(
+        ("answer", "number"),
+        [
+            ("OEE rose by 2.3 percentage points [F2].", "2.3 percentage points"),
+            ("OEE was 78 % [F1], against 66.6 % for Press 2.", "66.6 %"),
+            ("It was worst on Wednesday, 25 February 2026.", "Wednesday"),
+            ("Between Wed 25 Feb 2026 and Mon 2 Mar 2026 it rose.", "25 Feb 2026"),
+        ],
+    )
+    def test_what_is_right_is_not(self, answer, number):
+        assert verdict_of(answer, number)[0] == "found"
+
+
+class TestPlantedErrors:
+    def test_every_changed_number_of_an_honest_answer_is_noticed(self):
+        honest = "\n".join(f"- {fact['text']} [{fact['id']}]" for fact in sent.FACTS)
+        changed = change_numbers(honest)
+        assert {m["verdict"] for m in check_numbers(answer=honest, facts=sent.FACTS, given=sent.GIVEN)["marks"]} == {
+            "found"
+        }
+        planted = [place for place, (one, two) in enumerate(zip(honest, changed, strict=True)) if one != two]
+        marks = check_numbers(answer=changed, facts=sent.FACTS, given=sent.GIVEN)["marks"]
+        confirmed = [
+            mark["text"]
+            for mark in marks
+            if mark["verdict"] in {"found", "derived"} and any(mark["start"] <= p < mark["end"] for p in planted)
+        ]
+        assert len(planted) > 20
+        assert confirmed == []
