@@ -19,7 +19,8 @@ from analyses.words import ABOUT, BY, FALLING, LABELS, RISING
 SENTENCE_END = re.compile(r"(?<=[.!?。])\s+(?=[^\W\d_*#|-])|\n+")
 CITED = re.compile(r"\bF\d+\b")
 CLAUSE_END = re.compile(r"[,;:(]\s")
-LABEL_ENDS = re.compile(r"[,;(]\s")
+LABEL_ENDS = re.compile(r"[,;]\s|\(")
+AFTER = re.compile(r"[^\d,.;:()]{0,20}")
 # So far before a number its label stands: `OEE was then only 78 %`.
 LABEL_REACH = 40
 LABEL_OF = {word: key for key, words in LABELS.items() for word in words}
@@ -27,6 +28,7 @@ LABEL = re.compile("|".join(sorted(map(re.escape, LABEL_OF), key=len, reverse=Tr
 UNITS_OF_ROWS = (60.0, 3600.0, 1.0)
 # Nearly every such number stands somewhere: in a sentence that cites facts it must stand in one of them.
 SMALL = 20
+QUOTED = "quoted"
 TINY = 1e-9
 
 
@@ -89,7 +91,7 @@ def _without_names(answer: str, evidence: Evidence) -> str:
     """The answer with the names that hold digits blanked: `Press 2` says nothing about two of anything."""
     if not evidence.names:
         return answer
-    names = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, evidence.names))})(?!\w)")
+    names = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, evidence.names))})(?![^\W가-힣])")
     return names.sub(lambda found: "_" * len(found.group()), answer)
 
 
@@ -124,16 +126,21 @@ def _judge(
         if _is_wrong_way(match, sentence.clause(said)):
             return Verdict(CONTRADICTED, match.fact, f"{match.fact} says the opposite")
         return Verdict(FOUND, match.fact)
+    # What two facts come to together is not what either of them says.
+    if len(sentence.cited) > 1 and label and (together := _derive(said, (), sentence)):
+        return together
     if contradiction := _find_contradiction(said, match, label, sentence):
         return contradiction
     if match is not None:
-        return Verdict(FOUND, match.fact)
-    if _is_quoted(said, evidence):
-        return Verdict(FOUND, how="quoted")
+        return Verdict(FOUND, match.fact, how=match.name if match.name == QUOTED else "")
+    return _derive(said, others, sentence) or NOT_THERE
+
+
+def _derive(said: Said, others: Sequence[Figure], sentence: Sentence) -> Verdict | None:
     for derived in derive(said=others, cited=sentence.cited):
         if _says(said, derived.value, derived.what, is_points=derived.is_points, sentence=sentence):
             return Verdict(DERIVED, how=derived.how)
-    return NOT_THERE
+    return None
 
 
 # --- found ------------------------------------------------------------------------------------------
@@ -148,17 +155,13 @@ def _match(said: Said, sentence: Sentence, evidence: Evidence) -> Figure | None:
         if _fits(said, figure, sentence)
     ]
     cited, named = {fact.id for fact in sentence.cited}, {fact.id for fact in sentence.named}
-    # Among equals the one with a sign, so that its direction is looked at.
-    return max(
-        found,
-        key=lambda figure: (
-            figure.fact in cited,
-            figure.fact in named,
-            bool(figure.fact),
-            figure.name.endswith("_change"),
-        ),
-        default=None,
-    )
+
+    def trust(figure: Figure) -> tuple[bool, ...]:
+        # Among equals the one with a sign, so that its direction is looked at, and the one that has a name.
+        signed = figure.name.endswith("_change")
+        return figure.fact in cited, figure.fact in named, bool(figure.fact), signed, bool(figure.name)
+
+    return max(found, key=trust, default=None) or _quote(said, evidence)
 
 
 def _ways(said: Said, sentence: Sentence) -> Iterator[tuple[What, float, float]]:
@@ -197,9 +200,15 @@ def _fits(said: Said, figure: Figure, sentence: Sentence) -> bool:
     return True
 
 
-def _is_quoted(said: Said, evidence: Evidence) -> bool:
-    """Whether the number stands in the question or the heading, as it was written there."""
-    return any(one.kind == said.kind and set(one.meant) & set(said.meant) for one in evidence.quoted if one.meant)
+def _quote(said: Said, evidence: Evidence) -> Figure | None:
+    """The number as the question or the heading has it, as it was written there."""
+    for one in evidence.quoted:
+        if one.kind == said.kind and (same := set(one.meant) & set(said.meant)):
+            value = min(same, key=lambda meant: meant.value).value
+            share = said.kind in {Kind.PERCENT, Kind.POINTS}
+            what = What.RATIO if share else What.SECONDS if said.kind == Kind.DURATION else What.NUMBER
+            return Figure(value / 100 if share else value, what, name=QUOTED)
+    return None
 
 
 def _is_wrong_way(figure: Figure, clause: str) -> bool:
@@ -219,6 +228,8 @@ def _label(said: Said, sentence: Sentence, numbers: Sequence[Said]) -> str:
     """What the number is said to be (`oee`, `scrap`): the last such word before it, with no other number between."""
     if said.kind == Kind.POINTS or sentence.is_row:
         return ""
+    if said.kind == Kind.PLAIN and (after := _label_after(said, sentence)):
+        return after
     before = sentence.before(said)
     if BY.search(before) or ABOUT.search(before):
         return ""
@@ -230,11 +241,18 @@ def _label(said: Said, sentence: Sentence, numbers: Sequence[Said]) -> str:
     return LABEL_OF[found[-1].group().casefold()]
 
 
+def _label_after(said: Said, sentence: Sentence) -> str:
+    """What is counted stands behind its number: `45 scrap`, `31 parts of rework`."""
+    following = AFTER.match(sentence.text, said.end - sentence.start)
+    found = LABEL.search(following.group()) if following else None
+    return LABEL_OF[found.group().casefold()] if found else ""
+
+
 def _is_called(figure: Figure, said: Said, sentence: Sentence) -> bool:
     """Whether the sentence has named what the figure is, up to the number: a list of words may stand before theirs."""
     stem = figure.name.removesuffix("_change").removesuffix("_before")
     named = {LABEL_OF[found.group().casefold()] for found in LABEL.finditer(sentence.before(said))}
-    return stem not in LABELS or stem in named
+    return stem not in LABELS or stem in named or stem == _label_after(said, sentence)
 
 
 def _find_contradiction(said: Said, match: Figure | None, label: str, sentence: Sentence) -> Verdict | None:

@@ -20,6 +20,9 @@ HOURS = r"h|hrs?|hours?|Std\.?|Stunden?|godz\.?|godzin\w*|ч\.?|час\w*|시간
 MINUTES = r"min\.?|mins|minutes?|Min\.?|Minuten?|minut\w*|мин\.?|минут\w*|분"
 SECONDS = r"s|secs?|seconds?|Sek\.?|Sekunden?|sek\.?|sekund\w*|с|сек\.?|секунд\w*|초"
 DAYS = r"days?|Tagen?|Tage|dni|dzień|дней|дня|день|일간"
+WEEKS = r"weeks?|Wochen?|tygodni\w*|tydzień|недел\w+|주간"
+MONTHS_LONG = r"months?|Monaten?|Monate?|miesi\w+|месяц\w*|개월"
+YEARS = r"years?|Jahren?|Jahre?|lata|lat|rok|roku|лет|года?|년간"
 POINTS = (
     r"percentage points?|pp\b|p\.p\.|%p|Prozentpunkt\w*|punkt\w* procentow\w*|процентн\w+ пункт\w*|п\.\s?п\."
     r"|퍼센트\s?포인트|%\s?포인트"
@@ -35,11 +38,14 @@ DURATION = (
     rf"|(?P<bare>[0-5]\d)(?![\d%]|[.,]\d|[{SPACE}]%)))?"
     rf"|(?P<minutes>{DIGITS})[{SPACE}]?(?:{MINUTES}){NO_LETTER}"
     rf"|(?P<seconds>{DIGITS})[{SPACE}]?(?:{SECONDS}){NO_LETTER}"
-    rf"|(?P<days>{DIGITS})[{SPACE}](?:{DAYS}){NO_LETTER}"
+    rf"|(?P<days>{DIGITS})[{SPACE}]?(?:{DAYS}){NO_LETTER}"
+    rf"|(?P<weeks>{DIGITS})[{SPACE}]?(?:{WEEKS}){NO_LETTER}"
+    rf"|(?P<months>{DIGITS})[{SPACE}]?(?:{MONTHS_LONG}){NO_LETTER}"
+    rf"|(?P<years>{DIGITS})[{SPACE}]?(?:{YEARS}){NO_LETTER}"
 )
 MONTH = "|".join(sorted(MONTHS, key=len, reverse=True))
 DATE = (
-    r"(?P<iso>\d{4}-\d{2}-\d{2})(?![\w-])"
+    r"(?P<iso>\d{4}-\d{2}-\d{2})(?![^\W가-힣]|-)"
     r"|(?P<day>\d{1,2})(?P<sep>[./])(?P<month>\d{1,2})(?P=sep)(?P<year>\d{4})(?!\w)"
     rf"|(?P<day2>\d{{1,2}})(?:st|nd|rd|th)?\.?\s(?:of\s)?(?P<name>{MONTH})\b\.?(?:,?\s(?P<year2>\d{{4}})(?![\d%]))?"
     rf"|(?P<name3>{MONTH})\b\.?\s(?P<day3>\d{{1,2}})(?:st|nd|rd|th)?(?![\d.,]\d|\s?[%:])(?:,\s(?P<year3>\d{{4}})(?!\d))?"
@@ -50,7 +56,7 @@ WEEKDAY = r"(?P<weekday>(?<![^\W_])(?:" + "|".join(sorted(WEEKDAYS, key=len, rev
 # Atomic: where `1.5x` is a name, its `1` is no number either.
 NUMBER = (
     rf"(?P<digits>(?>{DIGITS}))"
-    rf"(?:[{SPACE}]?(?:(?P<points>{POINTS})|(?P<percent>{PERCENT}))|(?=(?:{COUNTED})(?![a-z]))|(?!\w))"
+    rf"(?:[{SPACE}]?(?:(?P<points>{POINTS})|(?P<percent>{PERCENT}))|(?=(?:{COUNTED})(?![a-z]))|(?![^\W가-힣]))"
 )
 TOKEN = re.compile(rf"{BEGIN}(?:{DATE}|{CLOCK}|{DURATION})|{WEEKDAY}|{BEGIN}{NUMBER}")
 # References to facts, numbers of list items and of headings say nothing about the plant.
@@ -58,7 +64,13 @@ IGNORED = re.compile(
     r"\[\s*F\d+[^\]\n]*\]|\bF\d+\b|^[ \t>]*(?:#+[ \t]*)?(?:\*\*)?\d{1,2}[.)](?=[ \t])|\btop[ -]\d{1,2}\b",
     re.MULTILINE | re.IGNORECASE,
 )
-FACTORS = {"hours": 3600.0, "minutes": 60.0, "seconds": 1.0, "days": 86_400.0}
+FACTORS = {
+    **{"hours": 3600.0, "minutes": 60.0, "seconds": 1.0, "days": 86_400.0},
+    **{"weeks": 604_800.0, "months": 2_629_746.0, "years": 31_556_952.0},
+}
+
+# Year (None where it was not said), month and day.
+Day = tuple[int | None, int, int]
 
 
 class Kind(StrEnum):
@@ -93,7 +105,7 @@ class Said:
     end: int
     kind: Kind
     meant: tuple[Meant, ...] = ()
-    dates: tuple[tuple[int | None, int, int], ...] = ()
+    dates: tuple[Day, ...] = ()
     weekday: int = 0
 
 
@@ -106,7 +118,9 @@ def read_text(text: str) -> Iterator[Said]:
 
 
 def _read(found: re.Match[str]) -> Said:
-    kind, meant, dates, weekday = Kind.PLAIN, (), (), 0
+    kind, weekday = Kind.PLAIN, 0
+    meant: tuple[Meant, ...] = ()
+    dates: tuple[Day, ...] = ()
     if found["weekday"]:
         kind, weekday = Kind.WEEKDAY, WEEKDAYS[found["weekday"]]
     elif found["clock"]:
@@ -128,27 +142,28 @@ def _read_duration(found: re.Match[str], unit: str) -> tuple[Meant, ...]:
     return tuple(Meant(value * factor, 0.5 * 10**-places * factor) for value, places in read_digits(found[unit]))
 
 
-def _read_dates(found: re.Match[str]) -> Iterator[tuple[int | None, int, int]]:
+def _read_dates(found: re.Match[str]) -> Iterator[Day]:
     """Each day that the date may name; none if there is no such day."""
+    candidates: list[Day]
     if found["iso"]:
-        candidates = [tuple(int(part) for part in found["iso"].split("-"))]
+        year, month, day = found["iso"].split("-")
+        candidates = [(int(year), int(month), int(day))]
     elif found["day"]:
-        year, one, two = int(found["year"]), int(found["month"]), int(found["day"])
+        of, one, two = int(found["year"]), int(found["month"]), int(found["day"])
         # With dots the day comes first everywhere; with strokes either may.
-        candidates = [(year, one, two)] + ([(year, two, one)] if found["sep"] == "/" else [])
+        candidates = [(of, one, two), (of, two, one)] if found["sep"] == "/" else [(of, one, two)]
     elif found["month4"]:
         candidates = [(int(found["year4"]) if found["year4"] else None, int(found["month4"]), int(found["day4"]))]
     else:
-        month = MONTHS[found["name"] or found["name3"]]
-        said = found["year2"] or found["year3"]
-        candidates = [(int(said) if said else None, month, int(found["day2"] or found["day3"]))]
-    for candidate_year, month, day in candidates:
+        name, said = found["name"] or found["name3"], found["year2"] or found["year3"]
+        candidates = [(int(said) if said else None, MONTHS[name], int(found["day2"] or found["day3"]))]
+    for candidate in candidates:
         try:
             # 2024 is a leap year: without a year, 29 February is a day.
-            dt.date(candidate_year or 2024, month, day)
+            dt.date(candidate[0] or 2024, *candidate[1:])
         except ValueError:
             continue
-        yield candidate_year, month, day
+        yield candidate
 
 
 def read_digits(digits: str) -> list[tuple[float, int]]:

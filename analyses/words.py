@@ -29,7 +29,7 @@ _WEEKDAYS = (
 
 
 def _number(groups: tuple[tuple[str, str], ...]) -> dict[str, int]:
-    numbered = {}
+    numbered: dict[str, int] = {}
     for number, (capital, either) in enumerate(groups, start=1):
         words = [*capital.split(), *either.split(), *(word.capitalize() for word in either.split())]
         numbered |= dict.fromkeys(words, number)

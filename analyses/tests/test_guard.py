@@ -146,7 +146,7 @@ class TestDerived:
         ("answer", "number", "how"),
         [
             ("Press 1 was 17.5 percentage points ahead of Press 2 [F9, F10].", "17.5 percentage points", "F10 - F9"),
-            ("With OEE at 78.0 % some 22.0 % were lost.", "22.0 %", "100 % - F1"),
+            ("With OEE at 78.0 % some 22.0 % were lost [F1].", "22.0 %", "100 % - F1"),
             ("Jam and tool break together took 3 h 34 min [F6][F7].", "3 h 34 min", "F6 + F7"),
             ("All three took 4 h 22 min [F6][F7][F8].", "4 h 22 min", "F6 + F7 + F8"),
             ("A stop took 22 min on average [F4].", "22 min", "down per stop of F4"),
