@@ -10,8 +10,10 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from analyses import budget
+from analyses.aliases import AliasBook
 from analyses.gateway import canonical_bytes
 from analyses.models import OPEN, Analysis, AssistantSettings, Status, Trigger
+from analyses.naming import read_book
 from analyses.prompts import Prompt, PromptTooLong, build_prompt
 from analyses.queries import assistant_of
 from mesassist.tenants.models import Tenant, User
@@ -69,6 +71,13 @@ class QuestionTooLong(AnalysisRefused):
 
     code = "context_too_long"
     next_step = "Shorten the question, or a manager raises the prompt limit under Assistant."
+
+
+class NameLeft(AnalysisRefused):
+    """A protected name would travel, written in a way that the aliases do not catch."""
+
+    code = "name_left"
+    next_step = "Write it as it is known here, or a manager takes it out of the assistant's role or query."
 
 
 class BudgetSpent(AnalysisRefused):
@@ -156,15 +165,17 @@ def find_earlier(asked: Asked) -> Analysis | None:
 def record_request(asked: Asked) -> Analysis:
     """Read the figures, write the prompt, hold its tokens and add the row, the last two in one transaction.
 
-    Raises `NothingToAnalyse`, `QuestionTooLong`, `BudgetSpent`. Of two that arrive together one is recorded, and both
-    get it.
+    Raises `NothingToAnalyse`, `QuestionTooLong`, `NameLeft`, `BudgetSpent`. Of two that arrive together one is
+    recorded, and both get it.
     """
     data = read_summary(spec=asked.spec, now=asked.now)
     check_there_is_something(data)
     facts = number_facts(data)
     snapshot = as_dict(data, facts)
-    prompt = _write_prompt(asked, data, facts)
+    book = read_book(assistant=asked.assistant)
+    prompt = _write_prompt(asked, data, facts, book)
     row = _make_row(asked, data, snapshot, prompt)
+    row.aliases = _check_names(prompt, book)
     try:
         with transaction.atomic():
             budget.reserve_tokens(tokens=row.reserved_tokens, limit=asked.assistant.daily_token_limit, at=asked.now)
@@ -196,7 +207,15 @@ def shift_at(*, zone: str, now: dt.datetime) -> str:
     return next((shift.name for one in running for shift in shifts if shift.pk == one.shift_id), "")
 
 
-def _write_prompt(asked: Asked, data: SummaryData, facts: Any) -> Prompt:
+def _check_names(prompt: Prompt, book: AliasBook) -> dict[str, str]:
+    """{alias: name} of what the messages hold; raises `NameLeft`."""
+    sent = "\n".join(message["content"] for message in prompt.messages)
+    if leaks := book.find_leaks(sent):
+        raise NameLeft(f"{', '.join(leaks[:3])} would be sent although names stay here.")
+    return book.used_in(sent)
+
+
+def _write_prompt(asked: Asked, data: SummaryData, facts: Any, book: AliasBook) -> Prompt:
     try:
         return build_prompt(
             assistant=asked.assistant,
@@ -205,6 +224,7 @@ def _write_prompt(asked: Asked, data: SummaryData, facts: Any) -> Prompt:
             question=asked.question,
             shift=shift_at(zone=data.period.zone, now=asked.now),
             now=asked.now,
+            mask=book.mask,
         )
     except PromptTooLong as error:
         raise QuestionTooLong(f"The question is too long: {error}.") from None

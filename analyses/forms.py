@@ -6,7 +6,7 @@ from django import forms
 
 from analyses.credentials import find_token_mistake, put_token
 from analyses.gateway import GatewayError, check_destination
-from analyses.models import AssistantSettings
+from analyses.models import AliasKind, AssistantSettings
 from production.models import Summary
 
 LONGEST_QUESTION = 8000
@@ -27,6 +27,10 @@ class AssistantForm(forms.ModelForm):  # type: ignore[type-arg]
     )
     clear_token = forms.BooleanField(required=False, label="remove the stored token")
 
+    alias_kinds = forms.MultipleChoiceField(
+        choices=AliasKind.choices, required=False, label="which names", widget=forms.CheckboxSelectMultiple
+    )
+
     field_order = ("base_url", "model", "token", "clear_token")
 
     class Meta:
@@ -42,6 +46,8 @@ class AssistantForm(forms.ModelForm):  # type: ignore[type-arg]
             "max_summary_facts",
             "max_prompt_tokens",
             "daily_token_limit",
+            "aliases_enabled",
+            "alias_kinds",
             "hidden",
         ]
 
@@ -73,6 +79,8 @@ class AssistantForm(forms.ModelForm):  # type: ignore[type-arg]
             self.add_error("model", "Choose a model of this endpoint too.")
         if cleaned.get("model") and cleaned.get("base_url") == "":
             self.add_error("base_url", "Give the address of the endpoint that offers this model.")
+        if cleaned.get("aliases_enabled") and not cleaned.get("alias_kinds"):
+            self.add_error("alias_kinds", "Choose at least one kind of names, or let names travel.")
         if cleaned.get("token") and cleaned.get("clear_token"):
             self.add_error("clear_token", "Either enter a new token or remove the stored one.")
         return cleaned

@@ -109,8 +109,8 @@ def _split(answer: str, evidence: Evidence) -> Iterator[Sentence]:
 
 def _judge_sentence(sentence: Sentence, said: Sequence[Said], evidence: Evidence) -> list[Verdict]:
     """The verdicts of its numbers: first those that were sent, then what follows from these."""
-    matches = [_match(one, sentence, evidence) for one in said]
     labels = [_label(one, sentence, said) for one in said]
+    matches = [_match(one, label, sentence, evidence) for one, label in zip(said, labels, strict=True)]
     verdicts = []
     for one, match, label in zip(said, matches, labels, strict=True):
         others = [figure for figure in matches if figure is not None and figure is not match]
@@ -146,7 +146,7 @@ def _derive(said: Said, others: Sequence[Figure], sentence: Sentence) -> Verdict
 # --- found ------------------------------------------------------------------------------------------
 
 
-def _match(said: Said, sentence: Sentence, evidence: Evidence) -> Figure | None:
+def _match(said: Said, label: str, sentence: Sentence, evidence: Evidence) -> Figure | None:
     """The figure that a number is: of a fact that the sentence cites, else names, else of any, else of the table."""
     found = [
         figure
@@ -157,9 +157,9 @@ def _match(said: Said, sentence: Sentence, evidence: Evidence) -> Figure | None:
     cited, named = {fact.id for fact in sentence.cited}, {fact.id for fact in sentence.named}
 
     def trust(figure: Figure) -> tuple[bool, ...]:
-        # Among equals the one with a sign, so that its direction is looked at, and the one that has a name.
-        signed = figure.name.endswith("_change")
-        return figure.fact in cited, figure.fact in named, bool(figure.fact), signed, bool(figure.name)
+        # Among equals the one of that name, then one with a sign, so that its direction is looked at.
+        signed, right = figure.name.endswith("_change"), figure.name == label
+        return figure.fact in cited, figure.fact in named, bool(figure.fact), right, signed, bool(figure.name)
 
     return max(found, key=trust, default=None) or _quote(said, evidence)
 

@@ -3,6 +3,7 @@
 from typing import ClassVar, Self
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from uuid_utils.compat import uuid7
@@ -19,6 +20,22 @@ DEFAULT_QUERY = (
     "What stands out in this period? Name the biggest losses with their figures, the likely causes the figures "
     "support, and what to look at first."
 )
+
+
+class AliasKind(models.TextChoices):
+    """What kinds of names a tenant may keep to itself."""
+
+    MACHINE = "MACHINE", "machines"
+    LINE = "LINE", "lines"
+    SITE = "SITE", "sites"
+    PRODUCT = "PRODUCT", "products"
+    ORDER = "ORDER", "orders"
+    PERSON = "PERSON", "people"
+
+
+def every_kind() -> list[str]:
+    """All kinds of names: who switches aliases on means them all until they say otherwise."""
+    return list(AliasKind.values)
 
 
 class AssistantSettings(models.Model):
@@ -48,6 +65,12 @@ class AssistantSettings(models.Model):
         "tokens a day, at most", null=True, blank=True, help_text="Empty: no limit."
     )
     language = models.CharField(max_length=5, choices=settings.LANGUAGES, default="en")
+    aliases_enabled = models.BooleanField(
+        "names stay here", default=False, help_text="Names are replaced before anything is sent, and put back after."
+    )
+    alias_kinds = ArrayField(
+        models.CharField(max_length=8, choices=AliasKind.choices), verbose_name="which names", default=every_kind
+    )
     hidden = models.BooleanField(
         "hidden everywhere", default=False, help_text="Hide the assistant everywhere in this tenant."
     )
@@ -64,6 +87,25 @@ class AssistantSettings(models.Model):
     def configured(self) -> bool:
         """Whether there is somewhere to ask. A local endpoint may need no token."""
         return bool(self.model and self.base_url)
+
+
+class Alias(TenantModel):
+    """What stands for a name of the plant in everything that is sent; it never changes and is never given twice."""
+
+    kind = models.CharField(max_length=8, choices=AliasKind.choices)
+    name = models.CharField(max_length=150)
+    alias = models.CharField(max_length=16)
+
+    class Meta:
+        ordering = ["kind", "alias"]
+        verbose_name_plural = "aliases"
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "kind", "name"], name="alias_of_name"),
+            models.UniqueConstraint(fields=["tenant", "alias"], name="alias_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.alias} = {self.name}"
 
 
 class Status(models.TextChoices):
@@ -116,6 +158,7 @@ class Analysis(TenantModel):
     request = models.JSONField()
     request_sha256 = models.CharField(max_length=64, blank=True)
     prompt_tokens_estimated = models.PositiveIntegerField(default=0)
+    aliases = models.JSONField(default=dict)  # {"MACHINE-A": "Press 2"}: the names that did not travel
     left_out = models.JSONField(default=list)  # [{"what": "facts", "count": 12, "detail": "..."}]
     data = models.JSONField(null=True)  # SummaryData as it was, with its facts
     data_sha256 = models.CharField(max_length=64, blank=True)

@@ -75,19 +75,21 @@ def build_prompt(
     question: str,
     shift: str,
     now: dt.datetime,
+    mask: Callable[[str], str] = str,
 ) -> Prompt:
     """The messages for one question, never above `max_summary_facts` and `max_prompt_tokens` (o200k tokens).
 
+    `mask` takes the names out of every part before it is counted: an alias may be longer than its name.
     Facts come most important first, so the last ones go first; table rows go before facts. Raises `PromptTooLong`.
     """
     draft = _Draft(
-        system=write_system(assistant=assistant, definitions=data.definitions),
-        heading=write_heading(data=data, shift=shift, now=now),
-        facts=tuple(f"{fact.id}: {fence(fact.text)}" for fact in facts),
+        system=mask(write_system(assistant=assistant, definitions=data.definitions)),
+        heading=mask(write_heading(data=data, shift=shift, now=now)),
+        facts=tuple(mask(f"{fact.id}: {fence(fact.text)}") for fact in facts),
         header=SEPARATOR.join([data.group_by, *(COLUMNS[name][0] for name in data.metrics)]),
-        rows=tuple(write_row(figures=figures, metrics=data.metrics) for figures in data.groups),
-        row_names=tuple(fence(figures.name) for figures in data.groups),
-        question=question,
+        rows=tuple(mask(write_row(figures=figures, metrics=data.metrics)) for figures in data.groups),
+        row_names=tuple(mask(fence(figures.name)) for figures in data.groups),
+        question=mask(question),
     )
     some = min(len(draft.facts), assistant.max_summary_facts)
     kept_facts, kept_rows = _choose(draft, most_facts=some, limit=assistant.max_prompt_tokens)

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 
 from analyses import leases
+from analyses.aliases import book_of
 from analyses.answers import storable
 from analyses.models import Analysis
 
@@ -29,6 +30,7 @@ class Pulse:
 
     def __init__(self, *, analysis: Analysis, now_fn: Callable[[], dt.datetime]) -> None:
         self._analysis, self._now_fn = analysis, now_fn
+        self._book = book_of(analysis.aliases)
         self._parts: list[str] = []
         self._first_token_at: dt.datetime | None = None
         self._beaten_at = time.monotonic()
@@ -40,6 +42,11 @@ class Pulse:
     def text(self) -> str:
         """What arrived so far, as it can be stored; of a flood the beginning will do."""
         return storable("".join(self._parts)[:LONGEST_SHOWN])
+
+    @property
+    def shown(self) -> str:
+        """The same as people see it, with the plant's names again."""
+        return self._book.restore_growing(self.text)
 
     def hear(self, text: str) -> None:
         """Note a piece of the answer; the first one is shown at the next beat, without waiting."""
@@ -55,7 +62,7 @@ class Pulse:
         if time.monotonic() < self._due_at:
             return
         try:
-            leases.renew(analysis=self._analysis, answer=self.text, first_token_at=self._first_token_at)
+            leases.renew(analysis=self._analysis, answer=self.shown, first_token_at=self._first_token_at)
             self._beaten_at = time.monotonic()
         except (OperationalError, InterfaceError):
             # A short outage of the database need not drop a paid answer: the lease still holds.

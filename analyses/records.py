@@ -7,6 +7,7 @@ from typing import Any
 from django.db import InterfaceError, OperationalError, connection, transaction
 
 from analyses import budget, leases
+from analyses.aliases import book_of
 from analyses.answers import Answer, Usage, estimate_usage, limit_of
 from analyses.failures import Failure, describe_failure
 from analyses.guard import check_numbers
@@ -62,17 +63,18 @@ def conclude(*, analysis: Analysis, answer: Answer, now: dt.datetime) -> None:
     if code == "incomplete" and answer.finish_reason != "incomplete":
         message = "The model answered without a word."
     failure = describe_failure(code, message=message) if code else None
+    text = book_of(analysis.aliases).restore(answer.text)
     _end(
         analysis,
         status=Status.FAILED if failure else Status.DONE,
         failure=failure,
         usage=answer.usage,
         now=now,
-        answer=answer.text,
+        answer=text,
         model_answered=answer.model,
         finish_reason=answer.finish_reason,
         provider_request_id=answer.provider_request_id,
-        numbers=_check(analysis, answer.text),
+        numbers=_check(analysis, text),
     )
 
 
@@ -81,7 +83,8 @@ def fail(
 ) -> None:
     """Finish an analysis without an answer; text that arrived is kept and paid for; raises `LeaseLost`."""
     usage = _estimate(analysis, text) if text else None
-    _end(analysis, status=status, failure=failure, usage=usage, now=now, answer=text)
+    shown = book_of(analysis.aliases).restore(text)
+    _end(analysis, status=status, failure=failure, usage=usage, now=now, answer=shown)
 
 
 def end_attempt(
@@ -154,5 +157,6 @@ def _estimate(analysis: Analysis, text: str) -> Usage:
 def _check(analysis: Analysis, text: str) -> dict[str, Any] | None:
     if not text or analysis.data is None:
         return None
-    given = text_besides_facts(analysis.request["messages"][-1]["content"])
+    sent = book_of(analysis.aliases).restore(analysis.request["messages"][-1]["content"])
+    given = text_besides_facts(sent)
     return check_numbers(answer=text, facts=analysis.data["facts"], given=given)

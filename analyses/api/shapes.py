@@ -74,6 +74,8 @@ class AssistantSerializer(StrictSerializer, serializers.ModelSerializer):
             "max_prompt_tokens",
             "daily_token_limit",
             "language",
+            "aliases_enabled",
+            "alias_kinds",
             "hidden",
             "token",
             "token_set",

@@ -25,6 +25,8 @@ class TestAssistant:
             "max_prompt_tokens": 6000,
             "daily_token_limit": None,
             "language": "en",
+            "aliases_enabled": False,
+            "alias_kinds": ["MACHINE", "LINE", "SITE", "PRODUCT", "ORDER", "PERSON"],
             "hidden": False,
             "token_set": True,
             "token_hint": TOKEN[-4:],

@@ -181,6 +181,11 @@ class TestContradicted:
     def test_the_figures_say_otherwise(self, answer, number):
         assert verdict_of(answer, number)[0] == "contradicted"
 
+    def test_two_figures_of_one_size_are_told_apart_by_their_names(self):
+        facts = [{"id": "F1", "text": "Press 1: nothing.", "values": {"down_s": 0.0, "setup_s": 0.0, "scrap": 0.0}}]
+        checked = check_numbers(answer="Set-up took 0 min, scrap was 0 [F1].", facts=facts, given="")
+        assert (checked["found"], checked["contradicted"]) == (2, 0)
+
     @pytest.mark.parametrize(
         ("answer", "number"),
         [
