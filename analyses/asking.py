@@ -162,20 +162,37 @@ def find_earlier(asked: Asked) -> Analysis | None:
     return earlier
 
 
-def record_request(asked: Asked) -> Analysis:
-    """Read the figures, write the prompt, hold its tokens and add the row, the last two in one transaction.
+@dataclass(frozen=True)
+class Composed:
+    """What a wish comes to: the figures, and the body of the call with what was left out and which names stay."""
 
-    Raises `NothingToAnalyse`, `QuestionTooLong`, `NameLeft`, `BudgetSpent`. Of two that arrive together one is
-    recorded, and both get it.
-    """
+    data: SummaryData
+    snapshot: dict[str, Any]
+    prompt: Prompt
+    request: dict[str, Any]
+    aliases: dict[str, str]
+
+
+def compose_request(asked: Asked) -> Composed:
+    """Read the figures and write the request; nothing is stored. Raises `NothingToAnalyse`, `QuestionTooLong`,
+    `NameLeft`."""
     data = read_summary(spec=asked.spec, now=asked.now)
     check_there_is_something(data)
     facts = number_facts(data)
-    snapshot = as_dict(data, facts)
     book = read_book(assistant=asked.assistant)
     prompt = _write_prompt(asked, data, facts, book)
-    row = _make_row(asked, data, snapshot, prompt)
-    row.aliases = _check_names(prompt, book)
+    aliases = _check_names(prompt, book)
+    return Composed(
+        data, as_dict(data, facts), prompt, write_request(assistant=asked.assistant, prompt=prompt), aliases
+    )
+
+
+def record_request(asked: Asked) -> Analysis:
+    """Compose the request, hold its tokens and add the row, the last two in one transaction.
+
+    Raises what `compose_request` does, and `BudgetSpent`. Of two that arrive together one is recorded, and both get it.
+    """
+    row = _make_row(asked, compose_request(asked))
     try:
         with transaction.atomic():
             budget.reserve_tokens(tokens=row.reserved_tokens, limit=asked.assistant.daily_token_limit, at=asked.now)
@@ -230,9 +247,8 @@ def _write_prompt(asked: Asked, data: SummaryData, facts: Any, book: AliasBook) 
         raise QuestionTooLong(f"The question is too long: {error}.") from None
 
 
-def _make_row(asked: Asked, data: SummaryData, snapshot: dict[str, Any], prompt: Prompt) -> Analysis:
-    assistant = asked.assistant
-    request = write_request(assistant=assistant, prompt=prompt)
+def _make_row(asked: Asked, composed: Composed) -> Analysis:
+    assistant, data, prompt = asked.assistant, composed.data, composed.prompt
     return Analysis(
         tenant=asked.tenant,
         status=Status.QUEUED,
@@ -246,13 +262,14 @@ def _make_row(asked: Asked, data: SummaryData, snapshot: dict[str, Any], prompt:
         endpoint=assistant.base_url,
         model_requested=assistant.model,
         temperature=assistant.temperature,
-        request=request,
-        request_sha256=hashlib.sha256(canonical_bytes(request)).hexdigest(),
+        request=composed.request,
+        request_sha256=hashlib.sha256(canonical_bytes(composed.request)).hexdigest(),
         prompt_tokens_estimated=prompt.tokens,
         reserved_tokens=prompt.tokens + assistant.max_answer_tokens,
+        aliases=composed.aliases,
         left_out=prompt.left_out,
-        data=snapshot,
-        data_sha256=hashlib.sha256(canonical_bytes(snapshot)).hexdigest(),
+        data=composed.snapshot,
+        data_sha256=hashlib.sha256(canonical_bytes(composed.snapshot)).hexdigest(),
         window_from=data.period.from_at,
         window_to=data.period.to_at,
         newest_event_at=data.freshness.newest_event_at,

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from analyses.models import OPEN, Analysis, Status
+from analyses.prices import Cost
 from analyses.rendering import render_answer
 
 MICROS = 1_000_000
@@ -124,9 +125,19 @@ def describe_money(analysis: Analysis) -> str:
         return ""
     if analysis.cost_micros is None:
         return _("unknown price")
-    amount = f"{analysis.cost_micros / MICROS:.6f}".rstrip("0")
+    return write_money(analysis.cost_micros, analysis.currency)
+
+
+def describe_price(cost: Cost | None) -> str:
+    """The same for a price that is only estimated."""
+    return write_money(cost.amount_micros, cost.currency) if cost else _("unknown price")
+
+
+def write_money(micros: int, currency: str) -> str:
+    """Millionths as money, with as many places as it takes, two at least."""
+    amount = f"{micros / MICROS:.6f}".rstrip("0")
     whole, _dot, places = amount.partition(".")
-    return f"{whole}.{places.ljust(2, '0')} {analysis.currency}"
+    return f"{whole}.{places.ljust(2, '0')} {currency}"
 
 
 def describe_left_out(left_out: Sequence[dict[str, Any]]) -> str:

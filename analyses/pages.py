@@ -18,12 +18,13 @@ from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from analyses.cards import make_card
+from analyses.cards import describe_price, make_card
 from analyses.forms import AskForm, AssistantForm
 from analyses.history import FilterForm, find_latest, read_history
 from analyses.models import Analysis, Trigger
 from analyses.queries import assistant_of, changed_since, get_analysis, is_hidden
 from analyses.runs import AnalysisRefused, AssistantHidden, cancel, request_analysis, rerun
+from analyses.slips import preview_request
 from analyses.trials import try_assistant
 from mesassist.tenants.doors import Page, TenantRequest, door
 from mesassist.tenants.models import Role
@@ -86,6 +87,27 @@ def analyse(request: TenantRequest) -> HttpResponse:
     except AnalysisRefused as refusal:
         return show_panel(request, view, refusal=refusal)
     return show_panel(request, view, asked=asked)
+
+
+@require_POST
+@door(Role.OPERATOR)
+@unless_hidden
+@plant_time()
+def slip(request: TenantRequest) -> HttpResponse:
+    """What a click, or the question that is being written, would send; nothing leaves the house for it."""
+    wish: dict[str, Any] = {"spec": (view := read_view(request.GET)).spec, "summary": view.summary}
+    if "question" in request.POST:
+        form = AskForm(request.POST)
+        if not form.is_valid():
+            return render(request, "analyses/_slip.html", {"problem": _("Write a question first.")}, status=422)
+        wish = {"summary": form.cleaned_data["summary"], "question": form.cleaned_data["question"]}
+    try:
+        shown = preview_request(
+            tenant=request.tenant, asked_by=request.user, trigger=Trigger.BUTTON, now=timezone.now(), **wish
+        )
+    except AnalysisRefused as refusal:
+        return render(request, "analyses/_slip.html", {"refusal": refusal}, status=status_of(refusal))
+    return render(request, "analyses/_slip.html", {"slip": shown, "price": describe_price(shown.cost_estimated)})
 
 
 def show_panel(

@@ -8,6 +8,7 @@ app_name = "analyses"
 urlpatterns = [
     path("panel/", pages.panel, name="panel"),
     path("panel/analyse/", pages.analyse, name="analyse"),
+    path("panel/slip/", pages.slip, name="slip"),
     path("analyses/", pages.history, name="history"),
     path("analyses/<uuid:analysis_id>/", pages.detail, name="detail"),
     path("analyses/<uuid:analysis_id>/card/", pages.card, name="card"),

@@ -2,11 +2,12 @@
 
 from django.urls import path
 
-from analyses.api.history import AnalysesDoor, AnalysisDoor, CancelDoor, RerunDoor, SlipDoor
+from analyses.api.history import AnalysesDoor, AnalysisDoor, CancelDoor, PreviewDoor, RerunDoor, SlipDoor
 from analyses.api.settings import AssistantDoor, ModelsDoor, TrialDoor
 
 addresses = [
     path("analyses/", AnalysesDoor.as_view(), name="analyses"),
+    path("analyses/preview/", PreviewDoor.as_view(), name="analyses-preview"),
     path("analyses/<uuid:pk>/", AnalysisDoor.as_view(), name="analysis"),
     path("analyses/<uuid:pk>/slip/", SlipDoor.as_view(), name="analysis-slip"),
     path("analyses/<uuid:pk>/cancel/", CancelDoor.as_view(), name="analysis-cancel"),

@@ -3,6 +3,7 @@
 import datetime as dt
 import re
 import time
+from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
@@ -14,10 +15,18 @@ from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_sche
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from analyses.api.shapes import AnalysisPageShape, AnalysisShape, AskSerializer, HistoryFilter, SlipShape
+from analyses.api.shapes import (
+    AnalysisPageShape,
+    AnalysisShape,
+    AskSerializer,
+    HistoryFilter,
+    PreviewShape,
+    SlipShape,
+)
 from analyses.models import OPEN, Analysis, Trigger
 from analyses.queries import changed_among, changed_since, describe, find_analyses, get_analysis, is_hidden
 from analyses.runs import AnalysisRefused, EmptyQuestion, cancel, request_analysis, rerun
+from analyses.slips import preview_request
 from mesassist.tenants.apidoor import TenantDoor
 from mesassist.tenants.models import ApiKey, Scope
 from mesassist.tenants.problems import Problem
@@ -55,6 +64,19 @@ class AssistantRoom(TenantDoor):
         super().initial(request, *args, **kwargs)
         if is_hidden():
             raise Http404
+
+    def complete(self, wish: dict[str, Any]) -> dict[str, Any]:
+        """What `request_analysis` needs to know of a wish; raises `EmptyQuestion` and problems of the period."""
+        summary, question = wish["summary"], wish["question"]
+        if summary is None and not question.strip():
+            raise EmptyQuestion
+        spec = None
+        if wish["from"] or wish["to"]:
+            check_period(wish["from"], wish["to"])
+            ends = {"window": Window.CUSTOM, "from_at": wish["from"], "to_at": wish["to"]}
+            spec = spec_of(summary or main_summary(), **ends)
+        who = {"tenant": self.tenant, "asked_by": self.person, "trigger": Trigger.API, "now": timezone.now()}
+        return {"spec": spec, "summary": summary, "question": question, **who}
 
     def answer_queued(self, analysis: Analysis) -> Response:
         """202 with the address of a new analysis; 200 for one that was there, or that is done within the wait."""
@@ -115,23 +137,35 @@ class AnalysesDoor(AssistantRoom):
 
     def ask(self, wish: dict[str, Any]) -> Analysis:
         """Request the analysis in the name of the key's responsible person or the one signed in."""
-        summary, question = wish["summary"], wish["question"]
-        if summary is None and not question.strip():
-            raise EmptyQuestion
-        spec = None
-        if wish["from"] or wish["to"]:
-            check_period(wish["from"], wish["to"])
-            ends = {"window": Window.CUSTOM, "from_at": wish["from"], "to_at": wish["to"]}
-            spec = spec_of(summary or main_summary(), **ends)
-        return request_analysis(
-            tenant=self.tenant,
-            spec=spec,
-            summary=summary,
-            question=question,
-            asked_by=self.person,
-            trigger=Trigger.API,
-            now=timezone.now(),
-            idempotency_key=read_key(self.request),
+        return request_analysis(**self.complete(wish), idempotency_key=read_key(self.request))
+
+
+@extend_schema(tags=["analyses"])
+class PreviewDoor(AssistantRoom):
+    """What asking would send."""
+
+    needs = {"POST": Scope.ANALYSE}
+    refusals = {"POST": ("409", "422")}
+
+    @extend_schema(operation_id="analyses_preview", request=AskSerializer, responses=PreviewShape)
+    def post(self, request: Request) -> Response:
+        """The departure slip without sending: nothing is stored, held or spent."""
+        wish = AskSerializer(data=request.data)
+        wish.is_valid(raise_exception=True)
+        try:
+            slip = preview_request(**self.complete(wish.validated_data))
+        except AnalysisRefused as refusal:
+            raise explain(refusal) from refusal
+        return Response(
+            {
+                "request": slip.request,
+                "destination": slip.destination,
+                "tokens_estimated": slip.tokens_estimated,
+                "cost_estimated": asdict(slip.cost_estimated) if slip.cost_estimated else None,
+                "left_out": slip.left_out,
+                "aliases": slip.aliases,
+                "gate": {"level": slip.gate, "reasons": [asdict(doubt) for doubt in slip.doubts]},
+            }
         )
 
 

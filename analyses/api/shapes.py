@@ -192,6 +192,34 @@ class SlipShape(serializers.Serializer):
     left_out = LeftOutShape(many=True)
 
 
+class DoubtShape(serializers.Serializer):
+    """Why the figures are doubtful."""
+
+    code = serializers.CharField()
+    text = serializers.CharField()
+
+
+class GateShape(serializers.Serializer):
+    """`green`: nothing against it; `amber`: the figures are doubtful, and the model is told so."""
+
+    level = serializers.ChoiceField(choices=["green", "amber"])
+    reasons = DoubtShape(many=True)
+
+
+class PreviewShape(serializers.Serializer):
+    """What would be sent, where, for how much at most, what would be left out, and which names would stay."""
+
+    request: Any = serializers.DictField()  # type: ignore[assignment]
+    destination = serializers.CharField()
+    tokens_estimated = serializers.IntegerField()
+    cost_estimated = CostShape(
+        allow_null=True, help_text="Null: unknown. For an answer as long as may be."
+    )
+    left_out = LeftOutShape(many=True)
+    aliases = serializers.DictField(child=serializers.CharField(), help_text="What stands for which name.")
+    gate = GateShape()
+
+
 class ModelShape(serializers.Serializer):
     """A model that the endpoint offers."""
 
