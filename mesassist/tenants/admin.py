@@ -21,6 +21,9 @@ admin.site.site_header = "mesassist platform"
 admin.site.site_title = "mesassist"
 admin.site.index_title = "Every tenant"
 
+# A key's name is the source of its events, and sources of these names count for more, or less, than a machine's.
+RESERVED_NAMES = ("manual", "inference")
+
 
 class TenantForm(forms.ModelForm):
     """A form of one tenant's row: the tenant is the active one, and unique rules that begin with it are checked."""
@@ -210,6 +213,14 @@ class ApiKeyForm(TenantForm):
         widget=forms.CheckboxSelectMultiple,
         help_text="ingest: send events. read: figures and history. analyse: ask. configure: change settings.",
     )
+
+    def clean_name(self) -> str:
+        """Refuse names that would lend the key's events a person's authority, or take a machine's from them."""
+        name: str = self.cleaned_data["name"]
+        if name.startswith(RESERVED_NAMES):
+            words = " or ".join(repr(word) for word in RESERVED_NAMES)
+            raise forms.ValidationError(f"Names that start with {words} are kept for the portal. Choose another.")
+        return name
 
     class Meta:
         model = ApiKey

@@ -7,7 +7,7 @@ from typing import Any
 import structlog
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.core.signals import got_request_exception
-from django.db import IntegrityError
+from django.db import IntegrityError, InterfaceError, OperationalError
 from django.db.models import ProtectedError
 from django.http import Http404
 from psycopg.errors import UniqueViolation
@@ -16,14 +16,17 @@ from rest_framework.response import Response
 
 log = structlog.get_logger(__name__)
 CONTENT_TYPE = "application/problem+json"
+RETRY_AFTER_S = 5
 
 
 class Problem(exceptions.APIException):
-    """A refusal that a door raises: `status`, a stable `code`, and a sentence that says what to do next."""
+    """A refusal that a door raises: `status`, a stable `code`, and a sentence that says what to do next; `wait`
+    are the seconds after which it is worth trying again."""
 
-    def __init__(self, status: int, code: str, detail: str) -> None:
+    def __init__(self, status: int, code: str, detail: str, *, wait: int | None = None) -> None:
         super().__init__(detail, code)
         self.status_code = status
+        self.wait = wait
 
 
 def answer_problem(error: Exception, context: dict[str, Any]) -> Response:
@@ -57,6 +60,11 @@ def _translate(error: Exception) -> exceptions.APIException | None:
         return Problem(409, "in_use", f"This is in use by {', '.join(kinds)}. Remove or change those first.")
     if isinstance(error, IntegrityError) and isinstance(error.__cause__, UniqueViolation):
         return Problem(409, "conflict", "Another request saved the same thing a moment ago. Read it and try again.")
+    if isinstance(error, OperationalError | InterfaceError):
+        # Out of reach, out of disk, too long a wait for a lock: nothing of the request was kept.
+        log.warning("database_unavailable", error=type(error.__cause__ or error).__name__)
+        detail = "The database does not answer right now. Nothing was kept; send the same again."
+        return Problem(503, "unavailable", detail, wait=RETRY_AFTER_S)
     return None
 
 

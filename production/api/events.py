@@ -1,7 +1,11 @@
 """Events door: batches of events in, as JSON or one per line, and what became of each of them out."""
 
+import threading
 import zlib
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
 from typing import Any
 
 import msgspec
@@ -17,8 +21,8 @@ from rest_framework.response import Response
 from mesassist.tenants.apidoor import TenantDoor
 from mesassist.tenants.models import ApiKey, Scope
 from mesassist.tenants.problems import Problem
-from production.ingest.contract import Batch, BatchRefused, read_batch, read_lines
-from production.ingest.store import Incoming, store_events
+from production.ingest.contract import Batch, BatchRefused, is_reserved, read_batch, read_lines
+from production.ingest.store import Incoming, Receipt, store_events
 
 BATCH_SCHEMA, EVENT_SCHEMAS = msgspec.json.schema_components([Batch], ref_template="#/components/schemas/{name}")
 EXAMPLE = {
@@ -110,6 +114,38 @@ class ReceiptSerializer(serializers.Serializer):
     problems = ProblemOfEvent(many=True)
 
 
+class InFlight:
+    """Counts the requests that this process works on, in all and by tenant."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.tenants: Counter[int] = Counter()
+
+    @contextmanager
+    def enter(self, tenant_id: int) -> Iterator[None]:
+        """Be one of them, or be told to come back: a queue that only grows helps nobody."""
+        with self.lock:
+            at_once = self.tenants.total(), self.tenants[tenant_id]
+            if at_once[0] >= settings.INGEST_AT_ONCE or at_once[1] >= settings.INGEST_AT_ONCE_PER_TENANT:
+                detail = f"{at_once[1]} requests with events of yours are under way. Wait for them, then try again."
+                raise Problem(429, "too_many_requests", detail, wait=1)
+            self.tenants[tenant_id] += 1
+        try:
+            yield
+        finally:
+            with self.lock:
+                self.tenants[tenant_id] -= 1
+
+
+IN_FLIGHT = InFlight()
+
+
+def name_source(request: Request) -> str:
+    """The source of events that name none: the key's name, or the person's; never one that lends more authority."""
+    name = request.auth.name if isinstance(request.auth, ApiKey) else request.user.get_username()
+    return f"sent by {name}"[:64] if is_reserved(name) else name[:64]
+
+
 class EventsDoor(TenantDoor):
     """Takes events. The request is taken as a whole; sending it again does no harm: what is known is a duplicate."""
 
@@ -126,9 +162,20 @@ class EventsDoor(TenantDoor):
     )
     def post(self, request: Request) -> Response:
         """Send up to 5,000 events, as JSON or NDJSON, gzip allowed."""
-        events: Sequence[Incoming] | Any = request.data
-        if isinstance(events, Mapping):  # what REST framework makes of no body at all
-            raise Problem(400, "invalid", 'Send {"events": [...]}.')
-        source = request.auth.name if isinstance(request.auth, ApiKey) else request.user.get_username()[:64]
-        receipt = store_events(events=events, source=source, now=timezone.now())
-        return Response(ReceiptSerializer(receipt).data)
+        with IN_FLIGHT.enter(self.tenant.pk):
+            events: Sequence[Incoming] | Any = request.data
+            if isinstance(events, Mapping):  # what REST framework makes of no body at all
+                raise Problem(400, "invalid", 'Send {"events": [...]}.')
+            receipt = store_events(events=events, source=name_source(request), now=timezone.now())
+        return Response(describe_receipt(receipt))
+
+
+def describe_receipt(receipt: Receipt) -> dict[str, Any]:
+    """The receipt as `ReceiptSerializer` declares it."""
+    return {
+        "received": receipt.received,
+        "accepted": receipt.accepted,
+        "duplicate": receipt.duplicate,
+        "quarantined": receipt.quarantined,
+        "problems": [asdict(problem) for problem in receipt.problems],
+    }

@@ -14,8 +14,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from production.entries import INFERENCE, MANUAL
 from production.ingest.refusals import EventRefused, explain, storable
-from production.journal import INFERENCE, MANUAL
 
 FUTURE_TOLERANCE = dt.timedelta(minutes=5)
 # A clock before this has lost its battery: it stamps 1970 or 1601.
@@ -177,12 +177,17 @@ def read_or_refuse(raw: Mapping[str, Any] | bytes) -> MachineEvent | Refused:
         return Refused(refusal.code, refusal.detail, event_id=_event_id_of(raw), raw=_text_of(raw))
 
 
-def find_problem(event: MachineEvent, *, now: dt.datetime) -> EventRefused | None:
-    """What is wrong with the source or the stamps of a readable event at this moment, or None."""
+def find_problem(event: MachineEvent, *, now: dt.datetime, kept_from: dt.datetime | None = None) -> EventRefused | None:
+    """What is wrong with the source or the stamps of a readable event at this moment, or None.
+
+    Events before `kept_from` are no longer kept.
+    """
     if event.source is not None and is_reserved(event.source):
         return EventRefused.because("reserved_source", event.source)
     if event.at < EARLIEST:
         return EventRefused.because("implausible_timestamp", EARLIEST.year)
+    if kept_from is not None and event.at < kept_from:
+        return EventRefused.because("before_retention", kept_from.date())
     latest = now + FUTURE_TOLERANCE
     if event.at > latest or (type(event) is StateEvent and event.until is not None and event.until > latest):
         return EventRefused.because("future_timestamp")

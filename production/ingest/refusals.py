@@ -18,6 +18,8 @@ SENTENCES = {
     "invalid_timestamp": "`{0}` is not an RFC 3339 date and time. Send it like 2026-03-02T06:15:00+01:00.",
     "future_timestamp": "The stamp is more than 5 minutes ahead of our clock. Check the clock and zone of the source.",
     "implausible_timestamp": "The stamp is before {0}: the source's clock is not set. Set it and send the event again.",
+    "before_retention": "The stamp is before {0}, and older events are not kept here. Leave it out, or ask whoever "
+    "runs the portal to keep more.",
     "reserved_source": "The source name {0!r} is kept for corrections by people. Send events under the name of "
     "the system that they come from.",
     "ends_before_start": "`until` is earlier than `at`. Send the end of the interval, or leave it out.",
@@ -34,6 +36,15 @@ SENTENCES = {
     "unknown_machine": "There is no machine {0!r} here. Add it under machines, then send the event again.",
     "conflict": "The id {0!r} was taken before with other content. Nothing was overwritten: send a correction under "
     "a new id.",
+    "no_schema_id": "The record does not begin with a schema's id (a zero byte and four more). Produce it with a "
+    "serializer that uses the schema registry, or set the topic's payload to what it holds.",
+    "unknown_schema": "The schema registry does not know the schema {0}. Register the schema, then replay the record.",
+    "schema_refused": "Records of the schema {0} are not decoded: {1} Produce them with another schema.",
+    "undecodable": "The record does not fit its schema ({0}). Look at what produced it.",
+    "crashes_decoder": "Decoding this record ended the process that did it, twice. Look at what produced it.",
+    "too_large": "The record has {0} bytes; at most {1} are read. Send less in one record.",
+    "too_many_events": "The record holds {0} events; at most {1} are read. Send less in one record.",
+    "not_storable": "The database refuses what this record says ({0}).",
 }
 
 # What msgspec says, read once here: (pattern, code). Group 1 fills the sentence. Tests pin every line.

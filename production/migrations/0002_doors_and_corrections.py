@@ -29,6 +29,21 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name='importrun',
+            name='attempts',
+            field=models.PositiveSmallIntegerField(default=0),
+        ),
+        migrations.AddField(
+            model_name='importrun',
+            name='dry_run',
+            field=models.BooleanField(default=False, help_text='Tried only: nothing was taken.'),
+        ),
+        migrations.AddField(
+            model_name='importrun',
+            name='report',
+            field=models.JSONField(default=dict),
+        ),
+        migrations.AddField(
+            model_name='importrun',
             name='heartbeat_at',
             field=models.DateTimeField(null=True),
         ),
@@ -106,7 +121,7 @@ class Migration(migrations.Migration):
                 ('bootstrap_servers', models.CharField(help_text='host:port, several with commas between.', max_length=500)),
                 ('payload', models.CharField(choices=[('json', 'JSON events'), ('avro', 'Avro events (Confluent wire format)'), ('umh', 'United Manufacturing Hub messages'), ('sparkplug', 'Sparkplug B as JSON'), ('packml', 'PackML tags as JSON')], default='json', max_length=10)),
                 ('security', models.CharField(choices=[('PLAINTEXT', 'plain'), ('SSL', 'TLS'), ('SASL_PLAINTEXT', 'password without TLS'), ('SASL_SSL', 'password over TLS')], default='PLAINTEXT', max_length=16)),
-                ('sasl_mechanism', models.CharField(blank=True, choices=[('PLAIN', 'Plain'), ('SCRAM-SHA-256', 'Scram Sha 256'), ('SCRAM-SHA-512', 'Scram Sha 512')], max_length=16)),
+                ('sasl_mechanism', models.CharField(blank=True, choices=[('PLAIN', 'PLAIN'), ('SCRAM-SHA-256', 'SCRAM-SHA-256'), ('SCRAM-SHA-512', 'SCRAM-SHA-512')], max_length=16)),
                 ('sasl_username', models.CharField(blank=True, max_length=200)),
                 ('sasl_password', mesassist.tenants.secrets.SealedField(blank=True, editable=False)),
                 ('ca_pem', models.TextField(blank=True, verbose_name="broker's CA (PEM)")),
@@ -117,6 +132,8 @@ class Migration(migrations.Migration):
                 ('dead_letter_topic', models.CharField(blank=True, max_length=249)),
                 ('enabled', models.BooleanField(default=True)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
+                ('looked_at', models.DateTimeField(editable=False, null=True, verbose_name='last looked after')),
+                ('problem', models.TextField(blank=True, editable=False, help_text='Why nothing is read at the moment.')),
                 ('tenant', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='tenants.tenant')),
             ],
             options={
@@ -198,6 +215,7 @@ class Migration(migrations.Migration):
                 ('sha256', models.CharField(max_length=64)),
                 ('draft', models.JSONField(default=dict)),
                 ('uploaded_at', models.DateTimeField()),
+                ('used_at', models.DateTimeField(help_text='When somebody last worked with it; it is dropped a day later.')),
                 ('tenant', models.ForeignKey(editable=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='tenants.tenant')),
                 ('uploaded_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
             ],
@@ -293,5 +311,9 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='uploadchunk',
             constraint=models.UniqueConstraint(fields=('tenant', 'upload', 'number'), name='upload_chunk_once'),
+        ),
+        migrations.AddIndex(
+            model_name='quarantined',
+            index=models.Index(fields=['tenant', 'status', '-received_at', '-id'], include=('code',), name='quarantine_newest'),
         ),
     ]

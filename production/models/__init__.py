@@ -1,7 +1,7 @@
 """Models: the nouns of a plant, one file per family."""
 
 from production.models.correction import Correction, Implausible, SourceRank
-from production.models.event import Event, EventKind
+from production.models.event import Event, EventKey, EventKind
 from production.models.imports import ImportRun, ImportStatus, Upload, UploadChunk
 from production.models.kafka import (
     DecodeMark,
@@ -26,16 +26,20 @@ from production.models.master import (
     WorkOrder,
 )
 from production.models.quarantine import Quarantined, QuarantineStatus
-from production.models.rollup import Coverage, DirtyRange, LossRollup, Rollup, State
+from production.models.rollup import Coverage, DailyLoss, DailyRollup, DirtyRange, LossRollup, Rollup, State
+from production.models.selfcheck import SelfCheck
 from production.models.summary import Compare, GroupBy, Metric, Summary, Window
 
 __all__ = [
     "Compare",
     "Correction",
     "Coverage",
+    "DailyLoss",
+    "DailyRollup",
     "DecodeMark",
     "DirtyRange",
     "Event",
+    "EventKey",
     "EventKind",
     "FileMapping",
     "GroupBy",
@@ -60,6 +64,7 @@ __all__ = [
     "Rollup",
     "SaslMechanism",
     "Security",
+    "SelfCheck",
     "Shift",
     "Site",
     "SourceRank",

@@ -1,7 +1,9 @@
-"""Rollups: what the intervals and counts of a machine and quarter hour add up to. Derived, never edited."""
+"""Rollups: what the intervals and counts of a machine add up to by quarter hour and by day. Derived, never edited."""
 
 from django.db import models
+from django.db.models.functions import Now
 
+from mesassist.tenants.models import Tenant
 from mesassist.tenants.scope import TenantModel
 from production.models.master import Machine, Reason, Shift
 
@@ -97,6 +99,81 @@ class LossRollup(Slice):
         return f"{self.state} of machine {self.machine_id} at {self.bucket:%Y-%m-%d %H:%M}"
 
 
+class Block(TenantModel):
+    """The key of a daily row: a machine and a production day's stretch of whole quarter hours [starts_at, ends_at).
+
+    Every quarter hour with a rollup lies in exactly one block, and blocks of a machine never overlap; so a long
+    window is the blocks that lie in it and the quarter hours at its edges. `zone` is the clock they were cut by.
+    """
+
+    machine = models.ForeignKey(Machine, on_delete=models.CASCADE, related_name="+", db_index=False)
+    starts_at = models.DateTimeField(help_text="Start of the first quarter hour, UTC.")
+    ends_at = models.DateTimeField(help_text="End of the last quarter hour, UTC.")
+
+    class Meta:
+        abstract = True
+
+
+class DailyRollup(Block):
+    """The rollups of one block by shift and shown day: the production day, outside shifts the calendar day.
+
+    Recounted from the quarter hours in the transaction that writes them, never added to.
+    """
+
+    shift = models.ForeignKey(Shift, on_delete=models.CASCADE, null=True, related_name="+")
+    day = models.DateField()
+    zone = models.CharField(max_length=64)
+    running_s = models.FloatField()
+    idle_s = models.FloatField()
+    setup_s = models.FloatField()
+    planned_stop_s = models.FloatField()
+    down_s = models.FloatField()
+    micro_stop_s = models.FloatField()
+    unknown_s = models.FloatField()
+    stops = models.PositiveIntegerField()
+    micro_stops = models.PositiveIntegerField()
+    setups = models.PositiveIntegerField()
+    good = models.FloatField()
+    scrap = models.FloatField()
+    rework = models.FloatField()
+    ideal_produced_s = models.FloatField()
+    ideal_good_s = models.FloatField()
+    uncycled = models.FloatField()
+    provisional = models.BooleanField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant", "machine", "starts_at", "shift", "day"], name="daily_once", nulls_distinct=False
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"machine {self.machine_id} on {self.day:%Y-%m-%d}"
+
+
+class DailyLoss(Block):
+    """The loss rollups of one block by state and reason: the Pareto of a long window, which is the dear part."""
+
+    state = models.CharField(max_length=12, choices=State.choices)
+    reason = models.ForeignKey(Reason, on_delete=models.CASCADE, null=True, related_name="+")
+    micro = models.BooleanField()
+    seconds = models.FloatField()
+    stops = models.PositiveIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant", "machine", "starts_at", "state", "reason", "micro"],
+                name="daily_loss_once",
+                nulls_distinct=False,
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.state} of machine {self.machine_id} from {self.starts_at:%Y-%m-%d}"
+
+
 class Coverage(TenantModel):
     """How far a machine's rollups reach, and what its events record at all.
 
@@ -124,9 +201,17 @@ class Coverage(TenantModel):
 class DirtyRange(TenantModel):
     """A stretch of a machine's time whose rollups no longer tell what its events say."""
 
-    machine = models.ForeignKey(Machine, on_delete=models.CASCADE, related_name="+")
+    # Made with every batch and gone within seconds: constraints and an index each would cost more than the mark.
+    tenant = models.ForeignKey(
+        Tenant, on_delete=models.CASCADE, related_name="+", editable=False, db_index=False, db_constraint=False
+    )
+    machine = models.ForeignKey(
+        Machine, on_delete=models.CASCADE, related_name="+", db_index=False, db_constraint=False
+    )
     from_at = models.DateTimeField()
     to_at = models.DateTimeField()
+    # By the database's clock: marks are also made in SQL, and only their age is asked for.
+    marked_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
         indexes = [models.Index(fields=["tenant", "machine"], name="dirty_of_machine")]

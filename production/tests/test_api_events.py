@@ -81,6 +81,18 @@ class TestAnswer:
         assert all(one["detail"] for one in problems)
         assert Quarantined.objects.count() == 6
 
+    def test_every_one_of_5000_can_be_a_problem(self, send):
+        answer = send([stop(event_id=f"a{n}", machine=f"X{n}") for n in range(5000)]).json()
+        assert (answer["received"], answer["quarantined"], len(answer["problems"])) == (5000, 5000, 5000)
+
+    def test_the_order_of_arrival_is_kept(self, send):
+        send([stop(sequence=41), stop(event_id="a2", sequence=2**63 - 1), stop(event_id="a3")])
+        assert sorted(Event.objects.values_list("event_id", "sequence")) == [
+            ("a1", 41),
+            ("a2", 2**63 - 1),
+            ("a3", None),
+        ]
+
     def test_no_events_are_no_problem(self, send):
         answer = send([])
         assert answer.json() == {"received": 0, "accepted": 0, "duplicate": 0, "quarantined": 0, "problems": []}
@@ -181,6 +193,13 @@ class TestWho:
     def test_it_is_for_sending_only(self, caller, api_key, alfa):
         headers = {"Authorization": f"Api-Key {api_key(alfa, 'ingest', 'read')}"}
         assert problem_of(caller().get(EVENTS, headers=headers)) == (405, "method_not_allowed")
+
+    @pytest.mark.parametrize("name", ["manual", "manual:ana", "inference:idle"])
+    def test_an_old_key_of_a_reserved_name_lends_no_authority(self, caller, api_key, alfa, small_plant, name):
+        headers = {"Authorization": f"Api-Key {api_key(alfa, 'ingest', name=name)}"}
+        answer = caller().post(EVENTS, {"events": [stop()]}, content_type="application/json", headers=headers)
+        assert answer.json()["accepted"] == 1
+        assert Event.objects.get().source == f"sent by {name}"
 
     def test_a_foreign_tenants_header_finds_nothing(self, send, beta):
         assert problem_of(send([stop()], **{"X-Tenant": "beta"})) == (404, "not_found")

@@ -4,6 +4,7 @@ import datetime as dt
 import json
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from contextvars import Context
 
 import pytest
 from django.db import connection
@@ -12,7 +13,19 @@ from hypothesis import strategies as st
 
 from mesassist.tenants.scope import ScopeError, tenant_scope
 from production.ingest.store import store_events
-from production.models import DirtyRange, Event, Line, LossClass, Machine, Product, Quarantined, Reason, Site, WorkOrder
+from production.models import (
+    DirtyRange,
+    Event,
+    EventKey,
+    Line,
+    LossClass,
+    Machine,
+    Product,
+    Quarantined,
+    Reason,
+    Site,
+    WorkOrder,
+)
 
 NOW = dt.datetime(2026, 3, 2, 8, 30, tzinfo=dt.UTC)
 in_small_plant = pytest.mark.usefixtures("small_plant")
@@ -127,6 +140,32 @@ class TestDuplicates:
         assert [problem.index for problem in receipt.problems] == [1]
         assert Event.objects.get().state == "down"
 
+    def test_the_same_id_under_another_stamp_is_a_conflict_in_whatever_month(self):
+        store(state())
+        again = [state(at="2026-03-02T05:16:00Z"), state(at="2026-02-01T05:15:00Z"), state(at="1999-01-01T00:00:00Z")]
+        for event in again:
+            receipt = store(event)
+            assert (sums(receipt), receipt.problems[0].code) == ((1, 0, 0, 1), "conflict")
+        assert Event.objects.get().at == dt.datetime(2026, 3, 2, 5, 15, tzinfo=dt.UTC)
+        assert DirtyRange.objects.count() == 1
+
+    def test_the_same_id_under_two_stamps_in_one_batch_keeps_the_first(self):
+        receipt = store(state(at="2026-02-01T05:15:00Z"), state(), state(at="2026-02-01T06:15:00+01:00"))
+        assert (sums(receipt), [problem.index for problem in receipt.problems]) == ((3, 1, 1, 1), [1])
+        assert Event.objects.get().at.month == 2
+
+    def test_what_is_stored_decides_and_not_the_first_of_the_batch(self):
+        store(state())
+        receipt = store(state(state="idle"), state(), count())
+        assert (sums(receipt), [problem.index for problem in receipt.problems]) == ((3, 1, 1, 1), [0])
+
+    @pytest.mark.parametrize(("old", "new"), [(0, 300), (300, 0), (150, 150)])
+    def test_a_batch_may_mix_new_and_known_at_will(self, old, new):
+        store(*(state(f"a{n}") for n in range(old)))
+        batch = [state(f"a{n}") for n in range(old)] + [state(f"b{n}") for n in range(new)]
+        assert sums(store(*batch, *batch[:7])) == (len(batch) + 7, new, old + 7, 0)
+        assert Event.objects.count() == EventKey.objects.count() == old + new
+
 
 @in_small_plant
 class TestCodes:
@@ -165,6 +204,16 @@ class TestCodes:
 
 
 class TestTenants:
+    def test_another_tenants_machine_is_unknown_here_and_hears_nothing(self, alfa, beta, small_plant):
+        def as_beta(*events):
+            with tenant_scope(beta):
+                return store(*events), Event.objects.count(), Machine.objects.count()
+
+        receipt, events, machines = Context().run(as_beta, state(), count())
+        assert [problem.code for problem in receipt.problems] == ["unknown_machine", "unknown_machine"]
+        assert (events, machines) == (0, 0)
+        assert Event.objects.count() == DirtyRange.objects.count() == Quarantined.objects.count() == 0
+
     def test_it_needs_an_active_tenant(self, db):
         with pytest.raises(ScopeError):
             store(state())
@@ -245,8 +294,10 @@ class TestReceipt:
             assert receipt.received == len(batch) == receipt.accepted + receipt.duplicate + receipt.quarantined
             assert receipt.quarantined == len(receipt.problems)
             assert Event.objects.count() == before + receipt.accepted
+            assert EventKey.objects.count() == Event.objects.count()
             for event in Event.objects.all():
-                assert first_seen.setdefault(event.event_id, event.content_hash) == event.content_hash
+                said = event.kind, event.state, event.good, event.at, event.machine_id
+                assert first_seen.setdefault(event.event_id, said) == said
 
 
 @pytest.mark.django_db(transaction=True)
@@ -263,3 +314,17 @@ class TestAtOnce:
         assert sum(receipt.accepted for receipt in receipts) == Event.objects.count() == 400
         assert all(receipt.accepted + receipt.duplicate == 400 for receipt in receipts)
         assert Reason.objects.filter(code__startswith="R").count() == 7
+
+    def test_of_two_doors_with_the_same_ids_and_other_stamps_one_wins_each_id(self, alfa, small_plant):
+        def send(day):
+            events = [state(f"a{n}", at=f"2026-0{day}-01T05:15:00Z") for n in range(200)]
+            with closing(connection), tenant_scope(alfa):
+                return store(*events)
+
+        with ThreadPoolExecutor(2) as pool:
+            receipts = list(pool.map(send, [1, 2, 1, 2]))
+        assert Event.objects.count() == EventKey.objects.count() == 200
+        assert sum(receipt.accepted for receipt in receipts) == 200
+        assert all(sum(sums(receipt)[1:]) == 200 for receipt in receipts)
+        assert sum(receipt.quarantined for receipt in receipts) == 400
+        assert {event.at for event in Event.objects.all()} == {key.at for key in EventKey.objects.all()}

@@ -60,6 +60,11 @@ class TestKeys:
         assert "not one of the available choices" in new_key(scopes=["read", "everything"]).content.decode()
         assert ApiKey.objects.count() == 0
 
+    @pytest.mark.parametrize("name", ["manual", "manual:ana", "manually", "inference", "inference:idle"])
+    def test_a_name_that_would_lend_authority_is_refused(self, new_key, name):
+        assert "are kept for the portal" in new_key(name=name).content.decode()
+        assert ApiKey.objects.count() == 0
+
     def test_a_stranger_cannot_be_responsible(self, new_key, carla):
         assert "not one of the available choices" in new_key(user=carla.pk).content.decode()
 
