@@ -183,9 +183,16 @@ def choose_analyst_port(home: Path) -> tuple[int, bool]:
 
 
 def build_plan(
-    *, mode: str, port: int, analyst_port: int, home: Path, debug: bool, starts_analyst: bool = True
+    *,
+    mode: str,
+    port: int,
+    analyst_port: int,
+    home: Path,
+    debug: bool,
+    starts_analyst: bool = True,
+    consumes: bool = False,
 ) -> Plan:
-    """The command lines of a launch; `mode` is `run` or `demo`."""
+    """The command lines of a launch; `mode` is `run` or `demo`, which reads from no Kafka."""
     steps = [Step("Preparing the database", "migrate", (*MANAGE, "migrate", "--no-input"), as_owner=True)]
     if not debug:
         # With DEBUG the static files are served from where they lie.
@@ -199,8 +206,10 @@ def build_plan(
     compute_pool = ("--queues", "compute", "--pool", "prefork", "--concurrency", "1", "-n", f"compute-{port}@%h")
     web = (*python, "uvicorn", "mesassist.asgi:application", "--host", HOST, "--port", str(port))
     analyst = {"analyst": (*python, "offline_analyst", "--port", str(analyst_port))} if starts_analyst else {}
+    consumer = {"consumer": (*MANAGE, "consume_events")} if consumes and mode == "run" else {}
     children = {
         **analyst,
+        **consumer,
         # Open event streams would hold the server up for ever.
         "web": (*web, "--timeout-graceful-shutdown", "3"),
         # Each answer under way writes several times a minute: its threads share a few connections.
@@ -349,7 +358,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     debug = os.environ["DEBUG"].lower() in Env.BOOLEAN_TRUE_STRINGS
     plan = build_plan(
-        mode=mode, port=port, analyst_port=analyst_port, home=home, debug=debug, starts_analyst=starts_analyst
+        mode=mode,
+        port=port,
+        analyst_port=analyst_port,
+        home=home,
+        debug=debug,
+        starts_analyst=starts_analyst,
+        consumes=os.environ.get("CONSUME_EVENTS", "").lower() in Env.BOOLEAN_TRUE_STRINGS,
     )
     return carry_out(plan, environ=os.environ, home=home, stop=stop)
 

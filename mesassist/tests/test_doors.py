@@ -19,6 +19,7 @@ PUBLIC = {
     "sign-out": "ends a session, if there is one",
     "healthz": "says that the process answers, and nothing else",
     "readyz": "says that the servers behind it answer, and nothing else",
+    "metrics": "answers 404 unless asked from this machine or with the token",
     "schema": "describes the API's doors and holds no data",
     "docs": "shows the schema",
     "nothing-here": "answers 404 to whoever asks",

@@ -257,6 +257,10 @@ class TestPlan:
             "beat": "celery --app mesassist beat --loglevel INFO --schedule /srv/plant 1/beat-run",
         }
 
+    def test_a_consumer_runs_beside_them_where_that_was_asked_for_and_never_in_the_demo(self):
+        assert self.plan(consumes=True).children["consumer"][2:] == ("consume_events",)
+        assert "consumer" not in self.plan(consumes=True, mode="demo").children
+
     def test_the_database_is_prepared_by_the_owner_and_seeded_by_the_app(self):
         steps = [(step.name, step.command[2:], step.as_owner) for step in self.plan().steps]
         assert steps == [("migrate", ("migrate", "--no-input"), True), ("seed_demo", ("seed_demo",), False)]

@@ -29,9 +29,9 @@ class Security(models.TextChoices):
 class SaslMechanism(models.TextChoices):
     """How the password is shown to the broker."""
 
-    PLAIN = "PLAIN"
-    SCRAM_SHA_256 = "SCRAM-SHA-256"
-    SCRAM_SHA_512 = "SCRAM-SHA-512"
+    PLAIN = "PLAIN", "PLAIN"
+    SCRAM_SHA_256 = "SCRAM-SHA-256", "SCRAM-SHA-256"
+    SCRAM_SHA_512 = "SCRAM-SHA-512", "SCRAM-SHA-512"
 
 
 class KafkaSource(TenantModel):
@@ -55,6 +55,8 @@ class KafkaSource(TenantModel):
     dead_letter_topic = models.CharField(max_length=249, blank=True)
     enabled = models.BooleanField(default=True)
     created_at = models.DateTimeField(auto_now_add=True)
+    looked_at = models.DateTimeField("last looked after", null=True, editable=False)
+    problem = models.TextField(blank=True, editable=False, help_text="Why nothing is read at the moment.")
 
     class Meta:
         ordering = ["name"]

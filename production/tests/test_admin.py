@@ -6,7 +6,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from mesassist.tenants.scope import platform_scope, tenant_scope
-from production.models import IdealCycle, Line, Machine, Metric, Product, Shift, Site, Summary
+from production.models import FileMapping, IdealCycle, Line, Machine, Metric, Product, Shift, Site, Summary
 
 
 @pytest.fixture
@@ -28,6 +28,7 @@ def machine(line, **changes):
         "line": line.pk,
         "micro_stop_s": 300,
         "contact_timeout_s": 28800,
+        "implausible_factor": 3,
         "retired_at_0": "",
         "retired_at_1": "",
         "ideal_cycles-TOTAL_FORMS": 0,
@@ -172,3 +173,29 @@ class TestLists:
             Machine.objects.bulk_create(Machine(tenant=alfa, code=f"X{n}", name="x", line=line) for n in range(30))
         with django_assert_num_queries(len(few)):
             desk.get(page)
+
+
+class TestMappings:
+    SPEC = '{"version": 2, "columns": {"machine": "Machine", "start": "Start"}, "default_state": "running"}'
+
+    def add(self, desk, spec):
+        return desk.post(f"{reverse('admin:production_filemapping_add')}?tenant=alfa", {"name": "log", "spec": spec})
+
+    def test_one_that_can_be_read_is_kept(self, desk, alfa):
+        assert self.add(desk, self.SPEC).status_code == 302
+        with tenant_scope(alfa):
+            assert FileMapping.objects.get().spec["default_state"] == "running"
+
+    @pytest.mark.parametrize(
+        ("spec", "said"),
+        [
+            (SPEC.replace("start", "begin"), "columns.begin: Extra inputs are not permitted"),
+            (SPEC.replace("running", "flying"), "default_state: Input should be"),
+            ("[1]", "A mapping is a JSON object"),
+            ("{", "Enter a valid JSON"),
+        ],
+    )
+    def test_one_that_cannot_says_why_at_its_spec(self, desk, alfa, spec, said):
+        errors = self.add(desk, spec).context["adminform"].form.errors
+        assert list(errors) == ["spec"]
+        assert said in errors["spec"][0]

@@ -1,4 +1,4 @@
-"""Admin: the plant's master data and summaries to edit; events, rollups and what was refused to read."""
+"""Master: the plant's own data in the admin, to edit; a change marks the history that it alters."""
 
 from typing import Any, cast
 
@@ -6,25 +6,19 @@ from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
 
-from mesassist.tenants.admin import RecordAdmin, TenantAdmin, TenantForm, TenantInline
+from mesassist.tenants.admin import TenantAdmin, TenantForm, TenantInline
 from mesassist.tenants.models import User
 from mesassist.tenants.scope import tenant_scope
 from production.changes import mark_changed
+from production.ingest.mapping import ImportRefused, read_mapping
 from production.models import (
-    Coverage,
-    DirtyRange,
-    Event,
     FileMapping,
     IdealCycle,
-    ImportRun,
     Line,
-    LossRollup,
     Machine,
     Metric,
     Product,
-    Quarantined,
     Reason,
-    Rollup,
     Shift,
     Site,
     Summary,
@@ -46,6 +40,22 @@ class SummaryForm(TenantForm):
     """A summary, with its metrics to tick."""
 
     metrics = forms.MultipleChoiceField(choices=Metric.choices, widget=forms.CheckboxSelectMultiple)
+
+
+class MappingForm(TenantForm):
+    """A file mapping: its spec is one that the import can read."""
+
+    def clean(self) -> dict[str, Any]:
+        """The part that is wrong is named at the spec."""
+        chosen = super().clean() or {}
+        if isinstance(chosen.get("spec"), dict):
+            try:
+                read_mapping({**chosen["spec"], "name": chosen.get("name") or "?"})
+            except ImportRefused as refusal:
+                self.add_error("spec", str(refusal))
+        elif "spec" in chosen:
+            self.add_error("spec", "A mapping is a JSON object, {...}.")
+        return chosen
 
 
 class ShiftInline(TenantInline):
@@ -170,6 +180,7 @@ class OrderAdmin(TenantAdmin):
 class MappingAdmin(TenantAdmin):
     """How a plant's file becomes events."""
 
+    form = MappingForm
     list_display = ("name",)
     search_fields = ("name",)
 
@@ -190,78 +201,3 @@ class SummaryAdmin(TenantAdmin):
         if not change:
             obj.created_by = cast(User, request.user)
         super().save_model(request, obj, form, change)
-
-
-# --- written by the portal, read here -------------------------------------------------------------------
-
-
-@admin.register(Event)
-class EventAdmin(RecordAdmin):
-    """What was reported."""
-
-    list_display = ("event_id", "source", "machine", "kind", "state", "at", "received_at")
-    list_select_related = ("machine",)
-    list_filter = ("kind", "state")
-    search_fields = ("=event_id", "=machine__code")
-    ordering = ("-id",)
-    exclude = ("content_hash",)
-
-
-@admin.register(Quarantined)
-class QuarantineAdmin(RecordAdmin):
-    """What was not taken, and why."""
-
-    list_display = ("code", "source", "event_id", "position", "detail", "received_at")
-    list_filter = ("code",)
-    search_fields = ("=event_id", "source")
-
-
-@admin.register(ImportRun)
-class ImportAdmin(RecordAdmin):
-    """Files that were read."""
-
-    list_display = ("file_name", "mapping", "received", "accepted", "duplicate", "quarantined", "started_at")
-    search_fields = ("file_name",)
-
-
-class SliceAdmin(RecordAdmin):
-    """Derived rows: a machine and a quarter hour."""
-
-    search_fields = ("=machine__code",)
-    ordering = ("-bucket", "-id")
-
-
-@admin.register(Rollup)
-class RollupAdmin(SliceAdmin):
-    """Seconds and pieces of a quarter hour."""
-
-    list_select_related = ("machine", "shift")
-    list_display = ("bucket", "machine", "shift", "running_s", "down_s", "good", "scrap", "provisional", "folded_at")
-    list_filter = ("provisional",)
-
-
-@admin.register(LossRollup)
-class LossAdmin(SliceAdmin):
-    """Losses of a quarter hour."""
-
-    list_display = ("bucket", "machine", "shift", "state", "reason", "seconds", "stops")
-    list_select_related = ("machine", "shift", "reason")
-    list_filter = ("state",)
-
-
-@admin.register(DirtyRange)
-class DirtyAdmin(RecordAdmin):
-    """Stretches whose rollups wait to be folded again."""
-
-    list_display = ("machine", "from_at", "to_at")
-    list_select_related = ("machine",)
-    ordering = ("-id",)
-
-
-@admin.register(Coverage)
-class CoverageAdmin(RecordAdmin):
-    """How far each machine's rollups reach."""
-
-    list_display = ("machine", "first_event_at", "newest_event_at", "folded_to", "folded_at")
-    list_select_related = ("machine",)
-    ordering = ("-id",)
