@@ -1,87 +1,56 @@
-"""Files: a plant's CSV, row by row through its mapping into the store; safe to repeat, and to try first."""
+"""Files: a plant's file, row by row through its mapping into the store; safe to repeat, to try first, and to stop."""
 
 import datetime as dt
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from django.db import transaction
-from django.db.models import Max, Min, TextField
-from django.db.models.expressions import Func, Value
+from django.db.models.functions import Now
 
 from mesassist.tenants.models import User
 from mesassist.tenants.scope import current_tenant
-from production.ingest.codes import Created
-from production.ingest.mapping import MappingSpec, choose_mapping, known_mappings, read_zone
+from production.ingest.fitting import open_for, open_mapped
+from production.ingest.mapping import ImportRefused, MappingSpec, find_mapping, read_zone
 from production.ingest.orders import OrderBook
-from production.ingest.places import create_machines
-from production.ingest.quarantine import Problem, keep_rows
+from production.ingest.places import create_machines, create_reasons
+from production.ingest.previews import Preview, PreviewRow, preview_file
+from production.ingest.quarantine import Kept, Problem, keep
+from production.ingest.readers import Reader, open_reader
 from production.ingest.refusals import EventRefused, storable
-from production.ingest.rows import ReadRow, RowReader, Warned
-from production.ingest.store import store_events
-from production.ingest.table import Row, Table, open_table
-from production.models import Event, ImportRun
+from production.ingest.reports import ImportReport, RowProblem, Tally, close_run, count_rows, write_report
+from production.ingest.rows import ReadRow
+from production.ingest.store import Receipt, store_events
+from production.ingest.table import Row, Table, digest_of, write_cells
+from production.models import ImportRun, ImportStatus
 from production.rollups import fold_dirty
 
+__all__ = [
+    "ImportReport",
+    "Preview",
+    "PreviewRow",
+    "RowProblem",
+    "import_file",
+    "preview_file",
+    "retake_row",
+    "take_file",
+]
+
 ROWS_AT_ONCE = 10_000
-WARNINGS_KEPT = 1000
-
-
-@dataclass(frozen=True)
-class RowProblem:
-    """Why the row on `line` was not taken."""
-
-    line: int
-    code: str
-    detail: str
-
-
-@dataclass(frozen=True)
-class ImportReport:
-    """What an import did, or in a dry run would do. `received` = accepted + duplicate + quarantined, in rows.
-
-    `copies`: rows that repeat an earlier row exactly. `events`: how many events the accepted rows became.
-    """
-
-    file_name: str
-    mapping: str
-    zone: str
-    dry_run: bool
-    received: int
-    accepted: int
-    duplicate: int
-    quarantined: int
-    events: int
-    copies: int
-    first_at: dt.datetime | None
-    last_at: dt.datetime | None
-    created: Created
-    warnings: tuple[Warned, ...]
-    problems: tuple[RowProblem, ...]
-    folded: int = 0
-
-
-@dataclass
-class _Progress:
-    orders: OrderBook
-    received: int = 0
-    events: int = 0
-    created: Created = field(default_factory=Created)
-    problems: list[RowProblem] = field(default_factory=list)
-    # Keys of rows of which one event was taken before another was refused: they count as quarantined alone.
-    halved: set[str] = field(default_factory=set)
+PIECE = 1 << 20
+# Told how many rows are done, and how many there are as far as anybody can say.
+Progress = Callable[[int, int | None], None]
 
 
 def import_file(
     *, path: Path, mapping_name: str | None, zone: str, dry_run: bool, requested_by: User | None, now: dt.datetime
 ) -> ImportReport:
-    """Import the file at `path` into the active tenant; raises `ImportRefused` with a sentence, then nothing changed.
+    """Import the file at `path` into the active tenant, and fold what it changed; raises `ImportRefused`.
 
-    Stamps without an offset are local times of `zone`. Without `mapping_name` the mapping that fits the header is
-    taken. Rows that cannot be taken go to quarantine by line; importing again adds nothing. A dry run is the same
-    work, undone at the end: what it reports is what would happen.
+    What `take_file` does, and the rollups besides.
     """
     report = take_file(
         path=path, mapping_name=mapping_name, zone=zone, dry_run=dry_run, requested_by=requested_by, now=now
@@ -93,128 +62,195 @@ def import_file(
 
 
 def take_file(
-    *, path: Path, mapping_name: str | None, zone: str, dry_run: bool, requested_by: User | None, now: dt.datetime
+    *,
+    path: Path,
+    mapping_name: str | None,
+    zone: str,
+    dry_run: bool,
+    requested_by: User | None,
+    now: dt.datetime,
+    run: ImportRun | None = None,
+    on_progress: Progress | None = None,
+    spec: MappingSpec | None = None,
 ) -> ImportReport:
-    """What `import_file` does up to the rollups, in one transaction; workers fold what it marks."""
+    """Take the rows of a file in batches, each a transaction of its own; workers fold what they mark.
+
+    Stamps without an offset are local times of `zone`. `spec` is the mapping itself, saved or not; without it and
+    without `mapping_name` the one that fits is taken. Rows that
+    cannot be taken go to quarantine by line; importing again adds nothing, so that what a crash cut short is taken
+    again from the start. A dry run is the same work in one transaction, undone at the end: it reports what would
+    happen. `run`: one made before, whose `status` is looked at before each batch: cancelled, the import stops there.
+    Raises `ImportRefused` with a sentence; what was taken before a file turned out unreadable stays.
+    """
     clock = read_zone(zone)
-    table, spec = _open(path, mapping_name)
-    reader = RowReader(spec=spec, zone=clock)
-    with transaction.atomic():
-        run = ImportRun.objects.create(
-            tenant=current_tenant(),
-            file_name=storable(path.name)[:255],
-            sha256=table.sha256,
-            mapping=spec.name,
-            zone=zone,
-            requested_by=requested_by,
-            started_at=now,
+    if spec:
+        table: Table = open_for(path=path, spec=spec)
+    else:
+        table, spec = open_mapped(path=path, mapping_name=mapping_name)
+    reader = open_reader(spec=spec, zone=clock, path=path)
+    with _undone(dry_run):
+        run = run or ImportRun(tenant=current_tenant(), requested_by=requested_by, started_at=now)
+        _begin(run, table, spec, zone)
+        taking = _Taking(table, spec, reader, run, now)
+        try:
+            cancelled = taking.take_all(on_progress)
+        except ImportRefused as refusal:
+            _fail(run, refusal, taking.tally, now)
+            raise
+        tally = taking.tally
+        report = write_report(
+            run=run, tally=tally, oddities=reader.oddities, copies=reader.copies, dry_run=dry_run, cancelled=cancelled
         )
-        progress = _take_rows(table, reader, run, now)
-        progress.orders.record()
-        report = _report(run, progress, reader, dry_run)
-        _close(run, report, now)
-        if dry_run:
-            transaction.set_rollback(True)
+        close_run(run=run, report=report, oddities=reader.oddities, now=now)
     return report
 
 
-def _open(path: Path, mapping_name: str | None) -> tuple[Table, MappingSpec]:
-    """The file and its mapping; a mapping that is named decides the encoding before the header is read."""
-    named = known_mappings().get(mapping_name or "")
-    table = open_table(path=path, encoding=named.encoding if named else "utf-8-sig")
-    return table, choose_mapping(name=mapping_name, header=table.columns)
+def retake_row(*, run: ImportRun, cells: Mapping[str, str], line: int, now: dt.datetime) -> Receipt:
+    """Take one row of an earlier import, as it was or mended, by the mapping as it is now.
+
+    Raises `EventRefused` where it still cannot be read; what the store refuses is in the receipt. Nothing is put into
+    quarantine: there the row is.
+    """
+    try:
+        spec, zone = find_mapping(name=run.mapping), read_zone(run.zone)
+    except ImportRefused as refusal:
+        raise EventRefused("mapping_gone", str(refusal)) from refusal
+    row = Row(line, {name: cell.strip() for name, cell in cells.items()}, write_cells(cells))
+    reader = open_reader(spec=spec, zone=zone, path=None)
+    read = reader.read(row)
+    events = [event for part in read for event in part.events]
+    create_machines(codes={event.machine for event in events}, place=spec.machines, zone=run.zone)
+    return store_events(events=events, source=spec.source, now=now, import_run=run, keep_problems=lambda _: None)
 
 
-def _take_rows(table: Table, reader: RowReader, run: ImportRun, now: dt.datetime) -> _Progress:
-    progress = _Progress(OrderBook(reader.spec.columns.order_quantity or ""))
-    rows = table.rows()
-    while batch := list(islice(rows, ROWS_AT_ONCE)):
-        progress.received += len(batch)
-        _store_rows(_read_rows(batch, reader, run, progress, now), reader, run, progress, now)
-    return progress
+# --- one import ---------------------------------------------------------------------------------------
 
 
-def _read_rows(
-    batch: Sequence[Row], reader: RowReader, run: ImportRun, progress: _Progress, now: dt.datetime
-) -> list[ReadRow]:
-    """The rows that can be taken; the others go to quarantine."""
-    taken: list[ReadRow] = []
-    refused: list[tuple[Problem, int, str]] = []
-    for row in batch:
-        try:
-            taken.append(reader.read(row))
-        except EventRefused as refusal:
-            refused.append((Problem(row.line, "", refusal.code, refusal.detail), row.line, row.raw))
-            progress.problems.append(RowProblem(row.line, refusal.code, refusal.detail))
-    keep_rows(problems=refused, source=reader.spec.source, now=now, import_run=run)
-    return [row for row in taken if not row.copy]
+@dataclass
+class _Taking:
+    """One reading of one file."""
+
+    table: Table
+    spec: MappingSpec
+    reader: Reader
+    run: ImportRun
+    now: dt.datetime
+
+    def __post_init__(self) -> None:
+        self.tally = Tally()
+        self.orders = OrderBook(self.spec.columns.order_quantity or "", self.reader.oddities)
+
+    def take_all(self, on_progress: Progress | None) -> bool:
+        """Take every row; gives whether somebody stopped it."""
+        rows = self.table.rows()
+        done = 0
+        with transaction.atomic():
+            create_reasons(spec=self.spec)
+        while batch := list(islice(rows, ROWS_AT_ONCE)):
+            done += len(batch)
+            with transaction.atomic():
+                self._take_batch(batch)
+                going_on = _note_progress(self.run, done)
+            if on_progress:
+                on_progress(done, self.run.rows_total)
+            if not going_on:
+                return True
+        with transaction.atomic():
+            self._store(list(self.reader.finish()))
+            self.orders.record()
+        return False
+
+    def _take_batch(self, batch: Sequence[Row]) -> None:
+        taken: list[ReadRow] = []
+        refused: list[Kept] = []
+        for row in batch:
+            try:
+                taken += self.reader.read(row)
+            except EventRefused as refusal:
+                refused.append(Kept(refusal.code, refusal.detail, "", row.line, _raw_of(row.cells, row.raw)))
+                self.tally.received += 1
+                self.tally.refuse(row.line, refusal.code, refusal.detail)
+        keep(entries=refused, source=self.spec.source, now=self.now, import_run=self.run)
+        self._store(taken)
+
+    def _store(self, taken: Sequence[ReadRow]) -> None:
+        self.tally.left += sum(bool(row.left) for row in taken)
+        self.tally.received += sum(not row.left for row in taken)
+        rows = [row for row in taken if row.events and not row.copy]
+        events = [event for row in rows for event in row.events]
+        named = {event.machine for event in events}
+        self.tally.created += create_machines(codes=named, place=self.spec.machines, zone=self.run.zone)
+        owners = [row for row in rows for _ in row.events]
+        receipt = store_events(
+            events=events,
+            source=self.spec.source,
+            now=self.now,
+            import_run=self.run,
+            origin=lambda index: (owners[index].line, _raw_of(owners[index].cells, owners[index].raw)),
+        )
+        self.tally.events += receipt.accepted
+        self.tally.created += receipt.created
+        halved = self._note_problems(receipt.problems, owners)
+        for row in rows:
+            if row.order and row.key not in halved:
+                self.orders.note(row.order)
+
+    def _note_problems(self, problems: Sequence[Problem], owners: Sequence[ReadRow]) -> set[str]:
+        """The keys of the rows that the store refused, wholly or in part; each counts once."""
+        halved: set[str] = set()
+        for problem in problems:
+            row = owners[problem.index]
+            if row.key not in halved:
+                halved.add(row.key)
+                self.tally.refuse(row.line, problem.code, problem.detail)
+        if halved:
+            self.tally.halved += count_rows(run=self.run, keys=halved)
+        return halved
 
 
-def _store_rows(
-    rows: Sequence[ReadRow], reader: RowReader, run: ImportRun, progress: _Progress, now: dt.datetime
-) -> None:
-    events = [event for row in rows for event in row.events]
-    named = {event.machine for event in events}
-    progress.created += create_machines(codes=named, place=reader.spec.machines, zone=reader.zone.key)
-    owners = [row for row in rows for _ in row.events]
-    receipt = store_events(
-        events=events,
-        source=reader.spec.source,
-        now=now,
-        import_run=run,
-        origin=lambda index: (owners[index].line, owners[index].raw),
-    )
-    progress.events += receipt.accepted
-    progress.created += receipt.created
-    for problem in receipt.problems:
-        row = owners[problem.index]
-        if row.key not in progress.halved:
-            progress.halved.add(row.key)
-            progress.problems.append(RowProblem(row.line, problem.code, problem.detail))
-    for row in rows:
-        if row.order and row.key not in progress.halved:
-            progress.orders.note(row.order)
-
-
-# --- the report -------------------------------------------------------------------------------------
-
-
-def _report(run: ImportRun, progress: _Progress, reader: RowReader, dry_run: bool) -> ImportReport:
-    events = Event.objects.filter(import_run=run)
-    row_key = Func("event_id", Value("."), Value(1), function="split_part", output_field=TextField())
-    keys = set(events.annotate(row_key=row_key).values_list("row_key", flat=True).distinct())
-    span = events.aggregate(first=Min("at"), ends=Max("until"), last=Max("at"))
-    quarantined = len({problem.line for problem in progress.problems})
-    accepted = len(keys - progress.halved)
-    return ImportReport(
-        file_name=run.file_name,
-        mapping=run.mapping,
-        zone=run.zone,
-        dry_run=dry_run,
-        received=progress.received,
-        accepted=accepted,
-        duplicate=progress.received - accepted - quarantined,
-        quarantined=quarantined,
-        events=progress.events,
-        copies=reader.copies,
-        first_at=span["first"],
-        last_at=max(filter(None, (span["ends"], span["last"])), default=None),
-        created=progress.created,
-        warnings=tuple(sorted([*reader.warnings, *progress.orders.warnings], key=lambda warned: warned.line)),
-        problems=tuple(sorted(progress.problems, key=lambda problem: problem.line)),
-    )
-
-
-def _close(run: ImportRun, report: ImportReport, now: dt.datetime) -> None:
-    run.received, run.accepted = report.received, report.accepted
-    run.duplicate, run.quarantined = report.duplicate, report.quarantined
-    run.warnings = list(_warnings_kept(report.warnings))
-    run.finished_at = now
+def _begin(run: ImportRun, table: Table, spec: MappingSpec, zone: str) -> None:
+    run.file_name = run.file_name or storable(table.path.name)[:255]
+    run.sha256 = run.sha256 or digest_of(table.path)
+    run.mapping, run.zone, run.rows_total = spec.name, zone, _guess_rows(table)
+    # A run that was cancelled while it waited stays so.
+    if run.status != ImportStatus.CANCELLED:
+        run.status = ImportStatus.RUNNING
     run.save()
 
 
-def _warnings_kept(warnings: Sequence[Warned]) -> Iterator[dict[str, object]]:
-    """The first warnings in full; of the others, how many there are of each code."""
-    yield from (asdict(warned) for warned in warnings[:WARNINGS_KEPT])
-    for code, count in Counter(warned.code for warned in warnings[WARNINGS_KEPT:]).items():
-        yield {"line": None, "column": "", "code": code, "detail": f"{count} more of this kind", "raw": ""}
+def _guess_rows(table: Table) -> int | None:
+    """How many rows the file has as far as its line breaks tell, without reading it as what it is."""
+    if table.kind not in ("csv", "shdr") or table.encoding.startswith("utf-16"):
+        return None
+    with table.path.open("rb") as file:
+        breaks = sum(piece.count(b"\n") for piece in iter(lambda: file.read(PIECE), b""))
+    return max(1, breaks)
+
+
+def _note_progress(run: ImportRun, done: int) -> bool:
+    """Write how far the import is; gives whether it is to go on."""
+    going = ImportRun.objects.filter(pk=run.pk).exclude(status=ImportStatus.CANCELLED)
+    return going.update(rows_done=done, heartbeat_at=Now()) > 0
+
+
+def _fail(run: ImportRun, refusal: ImportRefused, tally: Tally, now: dt.datetime) -> None:
+    """Note why the file could not be read further; a run that took nothing and that nobody waits for is not kept."""
+    if run.upload_id is None and not tally.received:
+        run.delete()
+        return
+    run.status, run.error, run.finished_at = ImportStatus.FAILED, storable(str(refusal)), now
+    run.save(update_fields=["status", "error", "finished_at"])
+
+
+@contextmanager
+def _undone(dry_run: bool) -> Iterator[None]:
+    if not dry_run:
+        yield
+        return
+    with transaction.atomic():
+        yield
+        transaction.set_rollback(True)
+
+
+def _raw_of(cells: Mapping[str, Any], raw: str) -> str:
+    return write_cells(cells) if cells else raw

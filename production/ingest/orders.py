@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from production.ingest.rows import OrderSaid, Warned
+from production.ingest.oddities import Oddities
+from production.ingest.rows import OrderSaid
 from production.models import WorkOrder
 
 
@@ -11,7 +12,7 @@ class OrderBook:
     """The quantities that the rows of one file name; `column` is where they stand."""
 
     column: str
-    warnings: list[Warned] = field(default_factory=list)
+    oddities: Oddities
     _first: dict[str, OrderSaid] = field(default_factory=dict)
 
     def note(self, said: OrderSaid) -> None:
@@ -34,4 +35,4 @@ class OrderBook:
 
     def _warn(self, said: OrderSaid, instead: str) -> None:
         detail = f"The quantity of {said.code} is {said.quantity:g} here; {instead}."
-        self.warnings.append(Warned(said.line, self.column, "order_quantity_differs", detail, f"{said.quantity:g}"))
+        self.oddities.note(said.line, self.column, "order_quantity_differs", detail, f"{said.quantity:g}")

@@ -19,7 +19,9 @@ LINES_SHOWN = 10
 class Command(BaseCommand):
     """Door: arguments in, one call, a report out."""
 
-    help = "Import a CSV file of production reports into a tenant. Importing the same file again adds nothing."
+    help = (
+        "Import a plant's file (CSV, XLSX, SHDR log, MTConnect streams) into a tenant. Importing it again adds nothing."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """FILE --tenant SLUG --zone ZONE [--mapping NAME] [--dry-run]."""
@@ -28,7 +30,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--zone", required=True, help="IANA zone of stamps without an offset, such as Europe/Warsaw."
         )
-        parser.add_argument("--mapping", metavar="NAME", help="Default: the mapping whose columns the file has.")
+        parser.add_argument("--mapping", metavar="NAME", help="Default: the mapping that fits the file.")
         parser.add_argument("--dry-run", action="store_true", help="Show what would happen; write nothing.")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -55,6 +57,7 @@ class Command(BaseCommand):
 def describe(report: ImportReport) -> list[str]:
     """The report, line by line, for people."""
     created = report.created
+    warned = Counter(warning.code for warning in report.warnings) + Counter(report.more_warnings)
     lines = [
         f"{'Dry run, nothing written: ' if report.dry_run else ''}{report.file_name} with mapping {report.mapping}, "
         f"zone {report.zone}",
@@ -64,25 +67,31 @@ def describe(report: ImportReport) -> list[str]:
         f"created      {len(created.machines)} machines, {len(created.products)} products, "
         f"{len(created.orders)} orders, {len(created.reasons)} reasons",
         f"copies       {report.copies} rows repeat an earlier row exactly",
-        f"warnings     {len(report.warnings)}{_by_code([warned.code for warned in report.warnings])}",
+        f"warnings     {warned.total():,}{_by_code(warned)}",
     ]
+    if report.left:
+        lines.append(f"left         {report.left:,} observations that the mapping does not take")
     if not report.dry_run:
         lines.append(f"rollups      {report.folded:,} folded")
     lines += _listed("quarantined", [f"line {row.line}: {row.code}: {row.detail}" for row in report.problems])
     rare = [warned for warned in report.warnings if warned.code != "duration_differs"]
     lines += _listed(
-        "warnings",
-        [f"line {row.line}: {row.code} in {row.column}: {row.detail} The row was taken." for row in rare],
+        "warnings, rows taken all the same",
+        [f"{_place(row.line)}: {row.code} in {row.column}: {row.detail}" for row in rare],
     )
     return lines
+
+
+def _place(line: int | None) -> str:
+    return "whole file" if line is None else f"line {line}"
 
 
 def _span(report: ImportReport) -> str:
     return f" from {report.first_at:%Y-%m-%d %H:%M} to {report.last_at:%Y-%m-%d %H:%M} UTC" if report.first_at else ""
 
 
-def _by_code(codes: list[str]) -> str:
-    counted = ", ".join(f"{count} {code}" for code, count in Counter(codes).most_common())
+def _by_code(codes: Counter[str]) -> str:
+    counted = ", ".join(f"{count} {code}" for code, count in codes.most_common())
     return f" ({counted})" if counted else ""
 
 
