@@ -99,11 +99,11 @@ def services(environ: Mapping[str, str]) -> Iterator[Services]:
 
 
 @contextmanager
-def temporary_services() -> Iterator[Services]:
-    """Servers of one's own with an empty database, fast rather than durable, gone afterwards (for tests)."""
+def temporary_services(*, durable: bool = False) -> Iterator[Services]:
+    """Servers of one's own with an empty database, gone afterwards: fast for tests, durable for measurements."""
     _remove_abandoned()
     home = Path(tempfile.mkdtemp(prefix=TEMPORARY_PREFIX))
-    postgres, valkey = Postgres(home, durable=False), Valkey(home, durable=False)
+    postgres, valkey = Postgres(home, durable=durable), Valkey(home, durable=durable)
     try:
         with _turning_signals_into_exceptions(), _holding(home, [postgres, valkey]):
             yield Services(postgres.url(APP_ROLE), postgres.url(OWNER_ROLE), valkey.url())

@@ -8,18 +8,22 @@ from operator import add
 from typing import Any, NamedTuple
 
 from django.contrib.postgres.aggregates import BoolOr
-from django.db.models import DateField, DateTimeField, F, Func, Model, Q, QuerySet, Sum, Value
+from django.db.models import DateField, DateTimeField, F, Func, Max, Min, Model, Q, QuerySet, Sum, Value
 from django.db.models.functions import Coalesce, TruncDate
 
 from production import kpis
 from production.calendar import QUARTER, quarter_before
 from production.kpis import Elements, Ratio
-from production.models import LossRollup, Rollup, State
+from production.models import DailyLoss, DailyRollup, LossRollup, Rollup, State
 from production.windows import Period
 
 NOT_COUNTED = "pieces not recorded"
 SCRAP_NOT_RECORDED = "scrap not recorded"
 HOUR = dt.timedelta(hours=1)
+
+Stretch = tuple[dt.datetime, dt.datetime]
+# Which machines' whole days cover which stretch.
+Wholes = dict[Stretch, list[int]]
 
 ELEMENTS = tuple(column.name for column in fields(Elements))
 # What a rollup's sums are called when it lies outside every shift: no planned busy time, and nothing set against it.
@@ -98,14 +102,104 @@ class Gathered:
 
     @property
     def elements(self) -> Elements:
-        """The sums by name."""
-        return Elements(*self.values)
+        """The sums by name, to the microsecond: beyond it they would tell in which order they were added up."""
+        return Elements(*(round(value, 6) for value in self.values))
 
 
 def read_sums(*, machine_ids: Sequence[int], period: Period, by_hour: bool = False) -> list[SumRow]:
-    """The rollups of the period, summed by machine, shift and production day (and local hour); one query."""
+    """The rollups of the period, summed by machine, shift and production day (and local hour); two queries at most.
+
+    Whole days come from the daily rollups, the edges from the quarter hours: add up rows that say the same.
+    """
+    days = [] if by_hour else list(_read_days(machine_ids, period))
+    rows = [SumRow(row[0], row[1], row[2], None, row[3], _elements(row[1], row[4:-2])) for row in days]
+    wholes = wholes_of((row[0], *row[-2:]) for row in days)
+    rest = at_edges(in_period(Rollup, machine_ids, period), machine_ids, period, wholes)
+    return rows if rest is None else rows + _sum_quarters(rest, period, by_hour=by_hour)
+
+
+def read_losses(*, machine_ids: Sequence[int], period: Period) -> list[LossRow]:
+    """The down time of the period by reason, micro-stops apart; two queries, whole days from the daily rollups."""
+    days = whole_days(DailyRollup, machine_ids, period).values("machine_id")
+    ends = days.annotate(first=Min("starts_at"), last=Max("ends_at")).values_list("machine_id", "first", "last")
+    rest = at_edges(in_period(LossRollup, machine_ids, period), machine_ids, period, wholes_of(ends))
+    parts = [whole_days(DailyLoss, machine_ids, period), *([] if rest is None else [rest])]
+    columns = ("reason__name", "reason__loss_class", "micro")
+    summed = [
+        part.filter(state=State.DOWN)
+        .values(*columns)
+        .annotate(time=Sum("seconds"), number=Sum("stops"))
+        .values_list(*columns, "time", "number")
+        for part in parts
+    ]
+    found = summed[0].union(*summed[1:], all=True) if len(summed) > 1 else summed[0]
+    return [LossRow(*row) for row in sorted(found, key=lambda row: (row[0] or "", row[2]))]
+
+
+def whole_days(model: type[Model], machine_ids: Sequence[int], period: Period) -> QuerySet[Any]:
+    """The daily rows that lie in the period, so that none of their quarter hours is at its edge."""
+    rows: QuerySet[Any] = model.objects.filter(  # type: ignore[attr-defined]
+        machine_id__in=machine_ids, starts_at__gte=period.from_at, ends_at__lte=period.to_at
+    )
+    return rows
+
+
+def wholes_of(days: Iterable[tuple[int, dt.datetime, dt.datetime]]) -> Wholes:
+    """The stretches that whole days (machine, start, end) cover: from a machine's first one to its last."""
+    ends: dict[int, Stretch] = {}
+    for machine_id, starts_at, ends_at in days:
+        first, last = ends.get(machine_id, (starts_at, ends_at))
+        ends[machine_id] = min(first, starts_at), max(last, ends_at)
+    wholes: Wholes = {}
+    for machine_id, stretch in ends.items():
+        wholes.setdefault(stretch, []).append(machine_id)
+    return wholes
+
+
+def at_edges(rows: QuerySet[Any], machine_ids: Sequence[int], period: Period, wholes: Wholes) -> QuerySet[Any] | None:
+    """The quarter hours of the period that no whole day holds; None if there cannot be any."""
+    start, end = quarter_before(period.from_at), period.to_at
+    known = {machine_id for machines in wholes.values() for machine_id in machines}
+    edges = Q(machine_id__in=set(machine_ids) - known) if known.issuperset(machine_ids) is False else Q()
+    for (first, last), machines in wholes.items():
+        for from_at, to_at in ((start, first), (last, end)):
+            if from_at < to_at:
+                edges |= Q(machine_id__in=machines, bucket__gte=from_at, bucket__lt=to_at)
+    return rows.filter(edges) if edges else None
+
+
+def in_period(model: type[Model], machine_ids: Sequence[int], period: Period) -> QuerySet[Any]:
+    """The quarter hours of the period.
+
+    One at the edge that the period shares with what lies before or after has a row for each: it gives
+    the row of the period's shift or of its production days alone.
+    """
+    rows: QuerySet[Any] = model.objects.filter(  # type: ignore[attr-defined]
+        machine_id__in=machine_ids, bucket__gte=quarter_before(period.from_at), bucket__lt=period.to_at
+    )
+    if period.shift_id is not None:
+        whole = Q(bucket__gte=period.from_at, bucket__lte=period.to_at - QUARTER)
+        rows = rows.filter(whole | Q(shift_id=period.shift_id))
+    if period.days is not None:
+        rows = rows.exclude(bucket__lt=period.from_at, production_day__lt=period.days[0])
+        rows = rows.exclude(bucket__gt=period.to_at - QUARTER, production_day__gt=period.days[1])
+    return rows
+
+
+def _read_days(machine_ids: Sequence[int], period: Period) -> Iterable[tuple[Any, ...]]:
+    """Daily rows: machine, shift, day, provisional, the sums, start and end.
+
+    Days of another clock name the time outside shifts otherwise than the period does: their machines are left out.
+    """
+    columns = ("machine_id", "shift_id", "day", "provisional", *SUMMED, "starts_at", "ends_at", "zone")
+    rows = list(whole_days(DailyRollup, machine_ids, period).values_list(*columns))
+    others = {row[0] for row in rows if row[-1] != period.zone}
+    return [row[:-1] for row in rows if row[0] not in others]
+
+
+def _sum_quarters(rows: QuerySet[Any], period: Period, *, by_hour: bool) -> list[SumRow]:
     zone = zoneinfo.ZoneInfo(period.zone)
-    rows = in_period(Rollup, machine_ids, period).annotate(
+    rows = rows.annotate(
         # Time outside every shift has no production day; it is shown with the calendar day.
         day=Coalesce("production_day", TruncDate("bucket", tzinfo=zone), output_field=DateField()),
         hour=_hour(period) if by_hour else Value(None, output_field=DateTimeField()),
@@ -120,32 +214,6 @@ def read_sums(*, machine_ids: Sequence[int], period: Period, by_hour: bool = Fal
         SumRow(machine_id, shift_id, day, hour, provisional, _elements(shift_id, sums))
         for machine_id, shift_id, day, hour, provisional, *sums in found
     ]
-
-
-def read_losses(*, machine_ids: Sequence[int], period: Period) -> list[LossRow]:
-    """The down time of the period by reason, micro-stops apart; one query."""
-    rows = in_period(LossRollup, machine_ids, period).filter(state=State.DOWN)
-    sums = rows.values("reason__name", "reason__loss_class", "micro").annotate(time=Sum("seconds"), number=Sum("stops"))
-    found = sums.order_by("reason__name", "micro")
-    return [LossRow(*row) for row in found.values_list("reason__name", "reason__loss_class", "micro", "time", "number")]
-
-
-def in_period(model: type[Model], machine_ids: Sequence[int], period: Period) -> QuerySet[Any]:
-    """The rollup rows of the period.
-
-    A quarter hour at the edge that the period shares with what lies before or after has a row for each: it gives
-    the row of the period's shift or of its production days alone.
-    """
-    rows: QuerySet[Any] = model.objects.filter(  # type: ignore[attr-defined]
-        machine_id__in=machine_ids, bucket__gte=quarter_before(period.from_at), bucket__lt=period.to_at
-    )
-    if period.shift_id is not None:
-        whole = Q(bucket__gte=period.from_at, bucket__lte=period.to_at - QUARTER)
-        rows = rows.filter(whole | Q(shift_id=period.shift_id))
-    if period.days is not None:
-        rows = rows.exclude(bucket__lt=period.from_at, production_day__lt=period.days[0])
-        rows = rows.exclude(bucket__gt=period.to_at - QUARTER, production_day__gt=period.days[1])
-    return rows
 
 
 def gather(

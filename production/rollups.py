@@ -7,28 +7,39 @@ folding twice, or late events, or two workers, cannot make a figure wrong. Inges
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
 from django.db import connection, models, transaction
 
 from mesassist.tenants.scope import current_tenant
-from production.buckets import Filled, Key, LossKey, Sums, cut_cells, fill_buckets
+from production.arrival import CLOCK_STEP
+from production.buckets import Filled, Key, LossKey, cut_cells, fill_buckets
 from production.calendar import QUARTER, quarter_after, quarter_before, shift_slices
 from production.coverage import cover, last_moment, new_coverage, note_records, reach_of, still_growing
+from production.dailies import SUMS, rewrite_days
+from production.implausibles import list_implausible
 from production.journal import read_journal
 from production.models import Coverage, DirtyRange, IdealCycle, LossRollup, Machine, Rollup, Shift
-from production.tallies import tally_pieces
-from production.timeline import build_timeline, find_silences
+from production.partitions import kept_from
+from production.ranks import Ranks, read_ranks
+from production.tallies import Pace, tally_pieces
+from production.timeline import build_timeline, silences_by_rank
 
 # Bounds the memory of one fold; a stretch of months is folded in pieces.
 AT_ONCE = dt.timedelta(days=28)
 # Read beyond the micro-stop threshold, so that a stop that starts at the very edge is seen to start there.
 MARGIN = dt.timedelta(minutes=1)
+MOMENT = dt.timedelta(microseconds=1)
 
-SUMS = [column.name for column in fields(Sums)]
 SUMS_OF = attrgetter(*SUMS)
+
+CLEAR = "; ".join(
+    f"DELETE FROM {table} WHERE tenant_id = %(tenant)s AND machine_id = %(machine)s "  # noqa: S608 - our own tables
+    "AND bucket >= %(first)s AND bucket < %(end)s"
+    for table in ("production_rollup", "production_lossrollup")
+)
 
 Stretch = tuple[dt.datetime, dt.datetime]
 
@@ -41,6 +52,7 @@ class Plan:
     shifts: list[Shift]
     zone: str
     cycles: dict[int | None, float]
+    ranks: Ranks
 
 
 def mark_dirty(*, machine_id: int, from_at: dt.datetime, to_at: dt.datetime) -> DirtyRange:
@@ -84,20 +96,8 @@ def fold_machine(*, machine: Machine, from_at: dt.datetime, to_at: dt.datetime, 
     There are none for time before the machine's first event, after it was retired, or after it fell silent for good.
     """
     with transaction.atomic():
-        _lock(machine)
-        coverage = cover(machine=machine, from_at=from_at, to_at=to_at, now=now)
-        if coverage is None:
-            return 0
-        last = last_moment(coverage=coverage, machine=machine, now=now)
-        reach = reach_of(machine=machine, after=to_at, last=last)
-        # Whether the stops at both edges are micro-stops may have changed too, but nothing beyond the threshold.
-        threshold = dt.timedelta(seconds=machine.micro_stop_s)
-        start = min(from_at, coverage.folded_to) - threshold
-        first = quarter_before(max(start, coverage.first_event_at))
-        written = _rewrite(_plan(machine), coverage, (first, quarter_after(min(reach + threshold, last))), now)
-        coverage.folded_to, coverage.folded_at = max(coverage.folded_to, reach), now
-        coverage.save()
-    return written
+        lock_machine(machine)
+        return _fold(machine, from_at, to_at, now)
 
 
 def recount(*, machine: Machine, from_at: dt.datetime, to_at: dt.datetime, now: dt.datetime) -> Filled:
@@ -113,16 +113,42 @@ def recount(*, machine: Machine, from_at: dt.datetime, to_at: dt.datetime, now: 
     return Filled(
         {key: sums for key, sums in filled.rollups.items() if from_at <= key.bucket < to_at},
         {key: sums for key, sums in filled.losses.items() if from_at <= key.bucket < to_at},
+        [step for step in filled.implausible or [] if from_at <= step.reading.at < to_at],
     )
+
+
+def _fold(machine: Machine, from_at: dt.datetime, to_at: dt.datetime, now: dt.datetime) -> int:
+    kept = kept_from(tenant=current_tenant(), now=now)
+    if kept is not None and to_at < kept:
+        return 0  # its events may be gone; its figures stay
+    covered = cover(machine=machine, from_at=from_at, to_at=to_at, now=now)
+    if covered is None:
+        return 0
+    (coverage, numbered), plan = covered, _plan(machine)
+    last = last_moment(coverage=coverage, machine=machine, now=now)
+    reach = reach_of(
+        machine=machine, after=to_at, last=last, ranks=plan.ranks, numbered=numbered, paced=bool(plan.cycles)
+    )
+    # What is numbered may put off what was stamped a little earlier. Whether the stops at both edges are micro-stops
+    # may have changed too, but nothing beyond the threshold.
+    threshold = dt.timedelta(seconds=machine.micro_stop_s)
+    start = min(from_at - CLOCK_STEP if numbered else from_at, coverage.folded_to) - threshold
+    first = quarter_before(max(start, coverage.first_event_at, kept or start))
+    # The state that begins at `reach` may no longer be what starts a stop, or may start one now.
+    end = quarter_after(min(reach + max(threshold, MOMENT), last))
+    written = _rewrite(plan, coverage, (first, end), now)
+    coverage.folded_to, coverage.folded_at = max(coverage.folded_to, reach), now
+    coverage.save()
+    return written
 
 
 def _settle_marks(machine: Machine, now: dt.datetime) -> int:
     with transaction.atomic():
-        if not _lock(machine, wait=False):
+        if not lock_machine(machine, wait=False):
             return 0
         marks = list(DirtyRange.objects.select_for_update(skip_locked=True, of=("self",)).filter(machine=machine))
         for from_at, to_at in _join((mark.from_at, mark.to_at) for mark in marks):
-            fold_machine(machine=machine, from_at=from_at, to_at=to_at, now=now)
+            _fold(machine, from_at, to_at, now)
         DirtyRange.objects.filter(pk__in=[mark.pk for mark in marks]).delete()
     return len(marks)
 
@@ -138,7 +164,7 @@ def _join(stretches: Iterable[Stretch]) -> list[Stretch]:
     return joined
 
 
-def _lock(machine: Machine, *, wait: bool = True) -> bool:
+def lock_machine(machine: Machine, *, wait: bool = True) -> bool:
     """Hold the machine to the end of the transaction: two workers must not write the same rows."""
     function = "pg_advisory_xact_lock" if wait else "pg_try_advisory_xact_lock"
     with connection.cursor() as cursor:
@@ -149,20 +175,25 @@ def _lock(machine: Machine, *, wait: bool = True) -> bool:
 def _plan(machine: Machine) -> Plan:
     site = machine.line.site
     cycles: dict[int | None, float] = {c.product_id: c.seconds for c in IdealCycle.objects.filter(machine=machine)}
-    return Plan(machine, list(Shift.objects.filter(site=site)), site.zone, cycles)
+    return Plan(machine, list(Shift.objects.filter(site=site)), site.zone, cycles, read_ranks())
 
 
 def _rewrite(plan: Plan, coverage: Coverage, stretch: Stretch, now: dt.datetime) -> int:
     """Delete the machine's rows with buckets in the stretch and write them anew; gives the number of rollups."""
     first, end = stretch
-    for model in (Rollup, LossRollup):
-        model.objects.filter(machine=plan.machine, bucket__gte=first, bucket__lt=end).delete()
+    with connection.cursor() as cursor:
+        cursor.execute(CLEAR, {"tenant": current_tenant().pk, "machine": plan.machine.pk, "first": first, "end": end})
     written = 0
     while first < end:
         filled = _fill(plan, coverage, (first, min(first + AT_ONCE, end)), now)
         _insert(plan.machine, filled, now)
+        if filled.implausible is not None:
+            list_implausible(
+                machine=plan.machine, steps=filled.implausible, from_at=first, to_at=min(first + AT_ONCE, end)
+            )
         written += len(filled.rollups)
         first += AT_ONCE
+    rewrite_days(machine=plan.machine, shifts=plan.shifts, zone=plan.zone, from_at=stretch[0], to_at=end)
     return written
 
 
@@ -171,24 +202,28 @@ def _fill(plan: Plan, coverage: Coverage, stretch: Stretch, now: dt.datetime) ->
     machine, (first, end) = plan.machine, stretch
     margin = dt.timedelta(seconds=machine.micro_stop_s) + MARGIN
     from_at = max(first - margin, coverage.first_event_at)
-    journal = read_journal(machine_id=machine.pk, from_at=from_at, to_at=end + margin)
-    silences = find_silences(stamps=journal.stamps, contact_timeout_s=machine.contact_timeout_s)
+    journal = read_journal(machine_id=machine.pk, from_at=from_at, to_at=end + margin, ranks=plan.ranks)
+    silences = silences_by_rank(stamps=journal.stamps, contact_timeout_s=machine.contact_timeout_s)
     intervals = build_timeline(
         events=journal.states,
         silences=silences,
+        corrections=journal.corrections,
         from_at=from_at,
         to_at=end + margin,
         now=last_moment(coverage=coverage, machine=machine, now=now),
     )
-    pieces = tally_pieces(journal=journal, intervals=intervals, silences=silences)
-    note_records(coverage=coverage, pieces=pieces)
-    return fill_buckets(
+    pace = Pace(plan.cycles, machine.implausible_factor)
+    tally = tally_pieces(journal=journal, intervals=intervals, silences=silences, pace=pace)
+    note_records(coverage=coverage, pieces=tally.pieces)
+    filled = fill_buckets(
         cells=cut_cells(shift_slices(shifts=plan.shifts, zone=plan.zone, from_at=first, to_at=end)),
         intervals=intervals,
-        pieces=pieces,
+        pieces=tally.pieces,
         cycles=plan.cycles,
         micro_stop_s=machine.micro_stop_s,
     )
+    filled.implausible = tally.implausible
+    return filled
 
 
 def _insert(machine: Machine, filled: Filled, now: dt.datetime) -> None:
@@ -202,19 +237,15 @@ def _insert(machine: Machine, filled: Filled, now: dt.datetime) -> None:
 def _insert_rows(
     model: type[models.Model], machine: Machine, columns: Sequence[str], rows: list[tuple], **same: Any
 ) -> None:
-    """COPY into the session's staging table, then one INSERT: row-level security refuses COPY into the table itself."""
-    table, columns = model._meta.db_table, list(columns)
+    """One INSERT, the rows as an array per column: COPY is refused under row-level security."""
+    if not rows:
+        return
     types = {field.column: field.db_type(connection) for field in model._meta.concrete_fields}
-    typed = [f"{column} {types[column]}" for column in columns]
+    arrays = ", ".join(f"%s::{(types[column] or '').partition('(')[0]}[]" for column in columns)
     same = {"tenant_id": current_tenant().pk, "machine_id": machine.pk, **same}
     with connection.cursor() as cursor:
-        cursor.execute(f"CREATE TEMP TABLE IF NOT EXISTS staged_{table} ({', '.join(typed)})")
-        cursor.execute(f"TRUNCATE staged_{table}")
-        with cursor.copy(f"COPY staged_{table} ({', '.join(columns)}) FROM STDIN") as copy:
-            for row in rows:
-                copy.write_row(row)
         cursor.execute(
-            f"INSERT INTO {table} ({', '.join([*same, *columns])}) "  # noqa: S608 - names of our own fields
-            f"SELECT {', '.join(['%s'] * len(same))}, {', '.join(columns)} FROM staged_{table}",
-            list(same.values()),
+            f"INSERT INTO {model._meta.db_table} ({', '.join([*same, *columns])}) "  # noqa: S608 - our own fields
+            f"SELECT {', '.join(['%s'] * len(same))}, new.* FROM unnest({arrays}) AS new",
+            [*same.values(), *(list(values) for values in zip(*rows, strict=True))],
         )

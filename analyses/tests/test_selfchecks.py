@@ -1,0 +1,73 @@
+"""Self-checks of analyses: each planted offender is found by its own check alone."""
+
+import datetime as dt
+import uuid
+
+import pytest
+
+from analyses.models import Analysis, Attempt, Spend
+from analyses.selfchecks import CHECKS
+from production.selfchecks import Asked
+
+
+def broken(now):
+    found = {name: list(check(Asked(now=now))) for name, check in CHECKS.items()}
+    return {name: rows for name, rows in found.items() if rows}
+
+
+@pytest.fixture
+def analysis(in_alfa, now):
+    """A finished analysis with its one answered call."""
+    made = Analysis.objects.create(
+        tenant=in_alfa,
+        status="done",
+        trigger="button",
+        endpoint="http://127.0.0.1/v1",
+        model_requested="m",
+        temperature=0,
+        request={},
+        next_attempt_at=now,
+        expires_at=now + dt.timedelta(hours=1),
+        created_at=now,
+        finished_at=now,
+    )
+    attempt(made, now)
+    return made
+
+
+def attempt(analysis, now, number=1, **fields):
+    return Attempt.objects.create(
+        tenant=analysis.tenant,
+        analysis=analysis,
+        number=number,
+        owner=uuid.uuid4(),
+        sent_at=now,
+        **{"outcome": "answered", **fields},
+    )
+
+
+class TestAnalyses:
+    def test_nothing_is_found_where_all_is_well(self, analysis, now):
+        assert broken(now) == {}
+
+    def test_it_finds_what_is_done_without_an_answer(self, analysis, now):
+        Attempt.objects.update(outcome="timeout")
+        assert broken(now) == {"what is done was answered once": [f"{analysis} is done with 0 answered calls"]}
+
+    def test_it_finds_what_was_answered_twice(self, analysis, now):
+        attempt(analysis, now, number=2)
+        assert broken(now) == {"what is done was answered once": [f"{analysis} is done with 2 answered calls"]}
+
+    def test_it_finds_what_is_open_though_it_expired(self, analysis, now):
+        Analysis.objects.update(status="queued", finished_at=None)
+        late = now + dt.timedelta(hours=1, minutes=11)
+        assert broken(now + dt.timedelta(hours=1)) == {}
+        assert list(broken(late)) == ["what is open has not expired"]
+
+    def test_it_finds_tokens_that_nobody_holds(self, in_alfa, analysis, now):
+        Spend.objects.create(tenant=in_alfa, day=now.date(), reserved_tokens=70)
+        assert broken(now) == {"what is held belongs to what is open": ["the days hold 70 tokens, the open analyses 0"]}
+
+    def test_it_finds_a_call_that_ended_before_it_was_sent(self, analysis, now):
+        Attempt.objects.update(ended_at=now - dt.timedelta(seconds=1))
+        assert list(broken(now)) == ["calls end after they were sent"]
