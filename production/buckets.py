@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from production.calendar import QUARTER, ShiftSlice, quarter_before
 from production.models import State
-from production.tallies import Pieces
+from production.tallies import Pieces, Step
 from production.timeline import Interval, stretches
 
 LOSSES = frozenset({State.DOWN, State.SETUP, State.PLANNED_STOP, State.IDLE})
@@ -85,6 +85,8 @@ class Filled:
 
     rollups: dict[Key, Sums] = field(default_factory=dict)
     losses: dict[LossKey, LossSums] = field(default_factory=dict)
+    # None where no counter was read at all.
+    implausible: list[Step] | None = None
 
 
 class _Part(NamedTuple):

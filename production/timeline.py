@@ -1,18 +1,29 @@
-"""Timeline: the state events of one machine become non-overlapping half-open intervals that cover the asked range."""
+"""Timeline: the state events of one machine become non-overlapping half-open intervals that cover the asked range.
+
+Sources of one rank speak with one voice: each of their point states holds until the next, for as long as they are in
+contact. Where voices differ the higher rank is believed, and while it is out of contact the next. What people
+corrected lies over all of it.
+"""
 
 import datetime as dt
 import heapq
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import NamedTuple
 
-from production.journal import StateEvent, read_journal
+from production.entries import Corrected, StateEvent
+from production.journal import read_journal
 from production.models import Machine, State
 
 NEVER = dt.datetime.max.replace(tzinfo=dt.UTC)
 
-# Where two reports of equal authority overlap, the loss wins: people book a stop on purpose, while work is
+# Below every rank that a source can have.
+OUT_OF_CONTACT = -(2**15) - 1
+
+# Where two reports of equal authority and rank overlap, the loss wins: people book a stop on purpose, while work is
 # booked roughly over everything between its first and last minute and would hide the stop.
 SEVERITY: dict[str, int] = {
     State.DOWN: 5,
@@ -61,7 +72,8 @@ def read_timeline(*, machine: Machine, from_at: dt.datetime, to_at: dt.datetime,
     journal = read_journal(machine_id=machine.pk, from_at=from_at, to_at=to_at)
     return build_timeline(
         events=journal.states,
-        silences=find_silences(stamps=journal.stamps, contact_timeout_s=machine.contact_timeout_s),
+        silences=silences_by_rank(stamps=journal.stamps, contact_timeout_s=machine.contact_timeout_s),
+        corrections=journal.corrections,
         from_at=from_at,
         to_at=to_at,
         now=now,
@@ -71,22 +83,32 @@ def read_timeline(*, machine: Machine, from_at: dt.datetime, to_at: dt.datetime,
 def build_timeline(
     *,
     events: Sequence[StateEvent],
-    silences: Sequence[Silence],
+    silences: Mapping[int, Sequence[Silence]],
     from_at: dt.datetime,
     to_at: dt.datetime,
     now: dt.datetime,
+    corrections: Sequence[Corrected] = (),
 ) -> list[Interval]:
     """Intervals that cover [from_at, min(to_at, now)) exactly, without overlap; a gap is `unknown`.
 
-    A point event holds until the next point event, but not through a silence (`find_silences`). Intervals lie
-    over points. Of several reports the higher authority wins, then intervals, then SEVERITY.
+    A point event holds until the next one of its rank, but not through a silence of that rank (`find_silences`).
+    Of several reports the higher authority wins, then the higher rank, then intervals, then SEVERITY. Of several
+    corrections the last of the sequence wins.
     """
     end = min(to_at, now)
     if end <= from_at:
         return []
     claims = [*_claims_of_points(events, silences), *_claims_of_intervals(events)]
     claims = [claim for claim in claims if claim.start < end and claim.end > from_at and claim.start < claim.end]
-    return _merge(_paint(claims, from_at, end, cut_by_now=now <= to_at))
+    reported = _merge(_paint(claims, from_at, end, cut_by_now=now <= to_at))
+    return _merge(iter(_lay_over(reported, corrections))) if corrections else reported
+
+
+def silences_by_rank(
+    *, stamps: Mapping[int, Sequence[dt.datetime]], contact_timeout_s: float
+) -> dict[int, list[Silence]]:
+    """The silences of each rank's sources."""
+    return {rank: find_silences(stamps=times, contact_timeout_s=contact_timeout_s) for rank, times in stamps.items()}
 
 
 def find_silences(*, stamps: Sequence[dt.datetime], contact_timeout_s: float) -> list[Silence]:
@@ -113,8 +135,11 @@ def stretches(intervals: Sequence[Interval]) -> Iterator[list[Interval]]:
 
 def _rank(event: StateEvent) -> tuple:
     """Higher wins. What follows the severity only makes the answer independent of the order of arrival."""
+    # To have lost contact is no word about the machine: whoever has contact is believed.
+    out_of_contact = event.until is None and event.state == State.UNKNOWN
     return (
         event.authority,
+        OUT_OF_CONTACT if out_of_contact else event.rank,
         event.until is not None,
         SEVERITY[event.state],
         event.reason_id is not None,
@@ -124,13 +149,21 @@ def _rank(event: StateEvent) -> tuple:
     )
 
 
-def _claims_of_points(events: Sequence[StateEvent], silences: Sequence[Silence]) -> Iterator[_Claim]:
+def _claims_of_points(events: Sequence[StateEvent], silences: Mapping[int, Sequence[Silence]]) -> Iterator[_Claim]:
+    voices: dict[int, list[StateEvent]] = defaultdict(list)
+    for event in events:
+        if event.until is None:
+            voices[event.rank].append(event)
+    for rank, points in voices.items():
+        yield from _claims_of_voice(points, silences.get(rank, ()))
+
+
+def _claims_of_voice(points: Sequence[StateEvent], silences: Sequence[Silence]) -> Iterator[_Claim]:
     """Each point event holds until the next; an inference ends at any point event and never ends a report."""
-    points = sorted((e for e in events if e.until is None), key=lambda e: (e.at, _rank(e)))
     end = reported_end = NEVER
     claims = []
     following = None
-    for event in reversed(points):
+    for event in sorted(points, key=lambda event: (event.at, _rank(event)), reverse=True):
         if event.at == following:
             continue  # a weaker report of the same moment
         claims.append(_Claim(event.at, reported_end if event.authority else end, event))
@@ -179,6 +212,25 @@ def _paint(claims: list[_Claim], from_at: dt.datetime, to_at: dt.datetime, *, cu
         goes_on = cut_by_now and following == to_at and claim.end > to_at
         event = claim.event
         yield Interval(edge, following, event.state, event.reason_id, event.product_id, goes_on)
+
+
+def _lay_over(reported: list[Interval], corrections: Sequence[Corrected]) -> list[Interval]:
+    """The intervals under the corrections. What was made meanwhile stays known: nobody corrected the product."""
+    for correction in corrections:
+        first = bisect_right(reported, correction.from_at, key=lambda interval: interval.end)
+        last = bisect_left(reported, correction.to_at, key=lambda interval: interval.start)
+        reported[first:last] = [part for interval in reported[first:last] for part in _correct(interval, correction)]
+    return reported
+
+
+def _correct(interval: Interval, correction: Corrected) -> Iterator[Interval]:
+    """The interval, which the correction touches, cut where the correction begins and ends."""
+    if interval.start < correction.from_at:
+        yield replace(interval, end=correction.from_at, open=False)
+    start, end = max(interval.start, correction.from_at), min(interval.end, correction.to_at)
+    yield Interval(start, end, correction.state, correction.reason_id, interval.product_id)
+    if correction.to_at < interval.end:
+        yield replace(interval, start=correction.to_at)
 
 
 def _merge(intervals: Iterator[Interval]) -> list[Interval]:

@@ -8,10 +8,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from production.calendar import quarter_before
-from production.journal import StateEvent
-from production.models import Event, LossRollup, Reason, Rollup, Shift
+from production.models import Implausible, LossRollup, Reason, Rollup, Shift
 from production.rollups import fold_dirty, fold_open_states, mark_dirty, recount
-from production.tests.brute import counter_pieces, stretches_by_minute, sum_time
+from production.tests.brute import rows_by_hand
 from production.tests.plant import MIDNIGHT, at, count, fold, machine_of, report, state
 
 NOW = at(20)
@@ -59,33 +58,24 @@ def happen(machine, what):
     return state(machine, when, name, until=until, reason=reason)
 
 
-def brute(machine, now):
-    """What the rollups must say, minute by minute."""
-    events = list(Event.objects.filter(machine=machine).order_by("at", "event_id"))
-    said = [
-        StateEvent(e.at, e.until, e.state, e.reason_id, None, e.source, e.event_id) for e in events if e.kind == "state"
-    ]
-    stamps = [e.at for e in events]
-    early = Shift.objects.get(name="Early")
+def compare(machine, now):
+    """The stored rows against those by hand."""
+    early = Shift.objects.get(name="Early").pk
 
-    def slot_of(moment):
+    def slot(moment):
         in_shift = moment < at(14)
-        return quarter_before(moment), early.pk if in_shift else None, dt.date(2026, 3, 2) if in_shift else None
+        return quarter_before(moment), early if in_shift else None, dt.date(2026, 3, 2) if in_shift else None
 
-    runs = stretches_by_minute(said, stamps, machine.contact_timeout_s, stamps[0], now)
-    rows, losses = sum_time(runs, machine.micro_stop_s, slot_of)
-    lost = [e.at for e in said if e.state == "unknown" and e.until is None]
-    readings = [(e.at, e.event_id, e.value) for e in events if e.kind == "counter"]
-    deltas = counter_pieces(
-        [(moment, value) for moment, _, value in sorted(readings)], stamps, lost, machine.contact_timeout_s
-    )
-    pieces = [(e.at, e.good, e.scrap) for e in events if e.kind == "count"] + [
-        (when, delta, 0) for when, delta in deltas
-    ]
-    for when, good, scrap in pieces:
-        if when < now:
-            rows[slot_of(when)].update({"good": good, "scrap": scrap, "uncycled": good + scrap})
-    return rows, losses
+    rows, losses, implausible = rows_by_hand(machine, now, slot, cycle=10)
+    found_rows, found_losses = stored(machine)
+    columns = (*TIMES, *NUMBERS)
+    found = {slot: {n: v for n, v in zip(columns, row, strict=True) if v} for slot, row in found_rows.items()}
+    wanted = {slot: {n: v for n, v in row.items() if v} for slot, row in rows.items()}
+    silent = {slot for slot, row in wanted.items() if slot[1] is None and set(row) <= {"unknown_s"}}
+    assert {s: r for s, r in found.items() if r} == {s: r for s, r in wanted.items() if r and s not in silent}
+    assert found_losses == {key: (loss["seconds"], loss["stops"]) for key, loss in losses.items()}
+    listed = Implausible.objects.filter(machine=machine, trusted_at=None)
+    assert set(listed.values_list("source", "event_id", "delta")) == implausible
 
 
 class TestRandomPlants:
@@ -109,19 +99,9 @@ class TestRandomPlants:
                 fold_dirty(now=now)
                 now += dt.timedelta(minutes=7)
                 fold_open_states(now=now)
-            self.compare(machine, now)
+            compare(machine, now)
             assert stored(machine) == recounted(machine, now)
             transaction.set_rollback(True)
-
-    def compare(self, machine, now):
-        rows, losses = brute(machine, now)
-        found_rows, found_losses = stored(machine)
-        columns = (*TIMES, *NUMBERS)
-        found = {slot: {n: v for n, v in zip(columns, row, strict=True) if v} for slot, row in found_rows.items()}
-        wanted = {slot: {n: v for n, v in row.items() if v} for slot, row in rows.items()}
-        silent = {slot for slot, row in wanted.items() if slot[1] is None and set(row) <= {"unknown_s"}}
-        assert {s: r for s, r in found.items() if r} == {s: r for s, r in wanted.items() if r and s not in silent}
-        assert found_losses == {key: (loss["seconds"], loss["stops"]) for key, loss in losses.items()}
 
     def test_folding_twice_changes_nothing(self):
         machine = machine_of()

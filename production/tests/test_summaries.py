@@ -277,24 +277,24 @@ class TestSpecs:
 
 class TestCost:
     @pytest.mark.parametrize("machines", [1, 3])
-    def test_it_reads_in_five_queries_however_many_machines(self, machines, django_assert_num_queries):
+    def test_it_reads_in_eight_queries_at_most_however_many_machines(self, machines, django_assert_num_queries):
         site = Site.objects.get()
         Machine.objects.exclude(code="M1").delete()
         for number in range(1, machines):
             Machine.objects.create(tenant=site.tenant, line=Line.objects.get(), code=f"N{number}", name=f"N{number}")
         for machine in Machine.objects.all():
             fold(work(machine.code, (6, "running"), (8, "down"), (9, "running")), NOW)
-        with django_assert_num_queries(5):
+        with django_assert_num_queries(8):
             data = read("last_7_days")
         assert len(data.groups) == machines
 
     @pytest.mark.parametrize("machines", [1, 2])
-    def test_strips_are_read_in_seven_queries_however_many_machines(self, machines, django_assert_num_queries):
+    def test_strips_are_read_in_nine_queries_however_many_machines(self, machines, django_assert_num_queries):
         codes = ["M1", "M2"][:machines]
         for code in codes:
             work(code, (6, "running"), (8, "down"), (9, "running"))
         spec = SummarySpec(title="x", window="today", machines=tuple(machine_of(code).pk for code in codes))
-        with django_assert_num_queries(7):
+        with django_assert_num_queries(9):
             strips = read_strips(spec=spec, now=NOW)
         assert [strip.machine_name for strip in strips] == ["Press 1", "Press 2"][:machines]
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from production.journal import StateEvent
+from production.entries import StateEvent
 from production.models import Reason, State
 from production.tests.brute import claim_at
 from production.tests.plant import at, count, machine_of, state
@@ -29,7 +29,7 @@ def build(events, *, stamps=None, timeout=SPAN, from_at=0, to_at=SPAN, now=10 * 
     heard = sorted(event.at for event in events) if stamps is None else [moment(stamp) for stamp in stamps]
     return build_timeline(
         events=events,
-        silences=find_silences(stamps=heard, contact_timeout_s=timeout),
+        silences={0: find_silences(stamps=heard, contact_timeout_s=timeout)},
         from_at=moment(from_at),
         to_at=moment(to_at),
         now=moment(now),
@@ -64,7 +64,7 @@ class TestProperties:
         rng.shuffle(events)
         intervals = build_timeline(
             events=events,
-            silences=find_silences(stamps=stamps, contact_timeout_s=timeout),
+            silences={0: find_silences(stamps=stamps, contact_timeout_s=timeout)},
             from_at=START,
             to_at=moment(SPAN),
             now=moment(10 * SPAN),
@@ -78,14 +78,14 @@ class TestProperties:
         events, stamps, timeout = plant
         shuffled = list(events)
         rng.shuffle(shuffled)
-        silences = find_silences(stamps=stamps, contact_timeout_s=timeout)
+        silences = {0: find_silences(stamps=stamps, contact_timeout_s=timeout)}
         span = {"silences": silences, "from_at": START, "to_at": moment(SPAN), "now": moment(10 * SPAN)}
         assert build_timeline(events=events, **span) == build_timeline(events=shuffled, **span)
 
     @given(plants(), st.integers(1, SPAN - 1))
     def test_two_halves_make_the_whole(self, plant, cut):
         events, stamps, timeout = plant
-        span = {"silences": find_silences(stamps=stamps, contact_timeout_s=timeout), "now": moment(10 * SPAN)}
+        span = {"silences": {0: find_silences(stamps=stamps, contact_timeout_s=timeout)}, "now": moment(10 * SPAN)}
         whole = build_timeline(events=events, from_at=START, to_at=moment(SPAN), **span)
         halves = build_timeline(events=events, from_at=START, to_at=moment(cut), **span)
         halves += build_timeline(events=events, from_at=moment(cut), to_at=moment(SPAN), **span)
@@ -183,5 +183,5 @@ class TestReading:
         machine = machine_of()
         for minute in range(40):
             state(machine, at(6, minute), random.Random(minute).choice(["running", "down"]))
-        with django_assert_num_queries(5):
+        with django_assert_num_queries(7):
             self.read(at(6, 10), at(6, 30), machine)
