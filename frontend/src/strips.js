@@ -25,6 +25,10 @@ function mark(track, stretch) {
   track.querySelector("svg").append(frame);
 }
 
+function follow(stretch) {
+  if (stretch) document.getElementById(stretch.dataset.part)?.click();
+}
+
 const STEPS = { ArrowRight: (at) => at + 1, ArrowLeft: (at) => at - 1, Home: () => 0, End: () => Infinity };
 
 export function followStrips() {
@@ -39,6 +43,12 @@ export function followStrips() {
     if (!track || !(event.key in STEPS)) return;
     event.preventDefault();
     tell(track, STEPS[event.key](Number(track.dataset.at ?? -1)));
+  });
+  // A stretch that can be corrected leads to its own link in the list below, by click or by Enter.
+  document.addEventListener("click", (event) => follow(event.target.closest?.("rect[data-part]")));
+  document.addEventListener("keydown", (event) => {
+    const track = event.key === "Enter" ? event.target.closest?.(".strip-track") : null;
+    if (track) follow(track.querySelectorAll("rect[data-part]")[Number(track.dataset.at ?? 0)]);
   });
   document.addEventListener("focusin", (event) => {
     const track = event.target.closest?.(".strip-track");

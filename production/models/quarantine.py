@@ -54,6 +54,10 @@ class Quarantined(TenantModel):
                 name="quarantined_once",
             )
         ]
+        # The list, newest first, and how many wait for each cause, without reading what came.
+        indexes = [
+            models.Index(fields=["tenant", "status", "-received_at", "-id"], include=["code"], name="quarantine_newest")
+        ]
         verbose_name = "quarantined row"
 
     def __str__(self) -> str:
