@@ -1,14 +1,14 @@
-"""Arrivals: what came in lately, per machine, per file, and what was not taken."""
+"""Arrivals: what came in lately, per machine and per file."""
 
 import datetime as dt
 from dataclasses import dataclass
 
 from django.db.models import QuerySet
 
-from production.models import ImportRun, Machine, Quarantined
+from production.models import ImportRun, Machine
 
 QUIET_AFTER_S = 3600.0
-MOST_RUNS = 20
+MOST_RUNS = 10
 
 
 @dataclass(frozen=True)
@@ -43,14 +43,3 @@ def read_arrivals(*, now: dt.datetime) -> tuple[Arrival, ...]:
 def read_imports() -> QuerySet[ImportRun]:
     """The last files that were read, newest first."""
     return ImportRun.objects.select_related("requested_by").order_by("-started_at")[:MOST_RUNS]
-
-
-def find_quarantined(*, code: str) -> QuerySet[Quarantined]:
-    """Rows that were not taken, newest first; `code` narrows them to one cause."""
-    rows = Quarantined.objects.select_related("import_run").order_by("-received_at", "-pk")
-    return rows.filter(code=code) if code else rows
-
-
-def list_quarantine_codes() -> list[str]:
-    """The causes that occur."""
-    return list(Quarantined.objects.order_by("code").values_list("code", flat=True).distinct())

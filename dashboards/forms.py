@@ -1,8 +1,10 @@
-"""Forms: the definition of a summary."""
+"""Forms: the definition of a summary, and a machine that events name before anybody has entered it."""
 
+import datetime as dt
 from typing import Any
 
 from django import forms
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.utils.translation import gettext_lazy as _
 
 from production.models import Line, Machine, Metric, Summary, Window
@@ -12,6 +14,19 @@ from production.viewing import WALL_CLOCK, refuse_bad_ends
 def moment_input() -> forms.DateTimeInput:
     """A browser's own date and time field."""
     return forms.DateTimeInput(attrs={"type": "datetime-local"}, format=WALL_CLOCK)
+
+
+# What a calendar of a plant can mean; beyond it lie the years that arithmetic with zones falls out of.
+FIRST, LAST = dt.datetime(1980, 1, 1, tzinfo=dt.UTC), dt.datetime(2200, 1, 1, tzinfo=dt.UTC)
+IN_CALENDAR = (MinValueValidator(FIRST), MaxValueValidator(LAST))
+DAY_IN_CALENDAR = (MinValueValidator(FIRST.date()), MaxValueValidator(LAST.date()))
+
+
+def set_out_fields(form: forms.BaseForm) -> None:
+    """Give the fields of a form that filters a list the looks that crispy gives to those of a page."""
+    for field in form.fields.values():
+        choosing = isinstance(field.widget, forms.Select)
+        field.widget.attrs["class"] = "form-select" if choosing else "form-control"
 
 
 class SummaryForm(forms.ModelForm):
@@ -62,3 +77,27 @@ class SummaryForm(forms.ModelForm):
         else:
             chosen["from_at"] = chosen["to_at"] = None
         return chosen
+
+
+class MachineForm(forms.ModelForm):
+    """A new machine; what else there is to say of it is said in the administration."""
+
+    line: "forms.ModelChoiceField[Line]" = forms.ModelChoiceField(label=_("Line"), queryset=None)
+
+    class Meta:
+        model = Machine
+        fields = ["code", "name", "line"]
+        help_texts = {"code": _("Exactly as the events name it.")}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        lines = Line.objects.select_related("site")
+        self.fields["line"].queryset = lines  # type: ignore[attr-defined]
+        self.fields["line"].empty_label = None if len(lines) == 1 else _("Choose a line")  # type: ignore[attr-defined]
+
+    def clean_code(self) -> str:
+        """A code is taken once per plant."""
+        code: str = self.cleaned_data["code"]
+        if Machine.objects.filter(code=code).exists():
+            raise forms.ValidationError(_("There is a machine with this code already. Its rows can be sent again."))
+        return code

@@ -3,15 +3,13 @@
 from typing import Any
 
 from django.contrib import messages
-from django.core.paginator import Paginator
-from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from dashboards.arrivals import find_quarantined, list_quarantine_codes, read_arrivals, read_imports
+from dashboards.arrivals import read_arrivals, read_imports
 from dashboards.charts import pareto_chart, trend_chart
 from dashboards.forms import SummaryForm
 from dashboards.timelines import draw_axis, draw_track
@@ -21,9 +19,6 @@ from mesassist.tenants.models import Role
 from production.models import Line, State, Summary
 from production.summaries import SummaryData, SummarySpec, read_strips, read_summary
 from production.viewing import plant_time, read_view
-
-QUARANTINE_PAGE = 25
-
 
 # --- the board -----------------------------------------------------------------------------------------
 
@@ -159,18 +154,6 @@ def delete_summary(request: TenantRequest, summary_id: int) -> HttpResponse:
 @door(Role.VIEWER)
 @plant_time()
 def data_page(request: TenantRequest) -> HttpResponse:
-    """How fresh each machine's data is, what files brought, and what was not taken and why."""
-    code = request.GET.get("code", "")
-    context = {
-        "arrivals": read_arrivals(now=timezone.now()),
-        "imports": read_imports(),
-        "page": paginate(request, find_quarantined(code=code)),
-        "codes": list_quarantine_codes(),
-        "code": code,
-    }
+    """How fresh each machine's data is, and what files brought."""
+    context = {"arrivals": read_arrivals(now=timezone.now()), "imports": read_imports()}
     return render(request, "dashboards/data.html", context)
-
-
-def paginate(request: TenantRequest, rows: QuerySet[Any]) -> Any:
-    """One page of the rows; a page number that makes no sense shows the nearest one."""
-    return Paginator(rows, QUARANTINE_PAGE).get_page(request.GET.get("page"))

@@ -3,6 +3,7 @@
 import os
 
 from celery import Celery
+from celery.schedules import crontab
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mesassist.settings")
 
@@ -49,5 +50,31 @@ app.conf.beat_schedule = {
     },
     "fold touched buckets": {"task": "production.tasks.fold_all", "schedule": 10.0, "options": {"expires": 20}},
     "fold open states up to now": {"task": "production.tasks.fold_open", "schedule": 60.0, "options": {"expires": 60}},
+    "make the next months' partitions": {
+        "task": "production.tasks.keep_partitions",
+        "schedule": crontab(minute=7),
+        "options": {"expires": 3000},
+    },
+    "check what must always be true": {
+        "task": "mesassist.selfcheck.check_all",
+        "schedule": crontab(hour=3, minute=11),
+        "options": {"expires": 3600},
+    },
+    "take up imports that stand still": {
+        "task": "production.tasks.resume_stale_imports",
+        "schedule": 10.0,
+        "options": {"expires": 20},
+    },
+    "drop files that nobody works with": {
+        "task": "production.tasks.drop_uploads",
+        "schedule": crontab(minute=23),
+        "options": {"expires": 3000},
+    },
+    "drop what tenants no longer keep": {
+        "task": "production.tasks.drop_old",
+        "schedule": crontab(hour=2, minute=37),
+        "options": {"expires": 3600},
+    },
 }
 app.autodiscover_tasks(["analyses", "production"])
+app.autodiscover_tasks(["mesassist"], related_name="selfcheck")

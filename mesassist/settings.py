@@ -139,7 +139,7 @@ SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 BEHIND_TLS = env.bool("BEHIND_TLS", default=not DEBUG)
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = BEHIND_TLS
-SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_TLS else None
 SECURE_HSTS_SECONDS = 31_536_000 if BEHIND_TLS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = BEHIND_TLS
@@ -189,6 +189,14 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
 }
 EVENTS_PER_REQUEST = env.int("EVENTS_PER_REQUEST", default=5000)
+INGEST_TIMEOUT_S = env.float("INGEST_TIMEOUT_S", default=30.0)
+INGEST_AT_ONCE = env.int("INGEST_AT_ONCE", default=16)
+INGEST_AT_ONCE_PER_TENANT = env.int("INGEST_AT_ONCE_PER_TENANT", default=8)
+KAFKA_GROUP = env.str("KAFKA_GROUP", default="mesassist")
+KAFKA_SESSION_S = env.float("KAFKA_SESSION_S", default=10.0)
+KAFKA_INSTANCE = env.str("KAFKA_INSTANCE", default="")
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
+IMPORT_MAX_BYTES = env.int("IMPORT_MAX_BYTES", default=200 * 1024 * 1024)
 DATA_UPLOAD_MAX_MEMORY_SIZE = env.int("UPLOAD_MAX_BYTES", default=8 * 1024 * 1024)
 
 # --- the assistant --------------------------------------------------------------------------------

@@ -212,9 +212,7 @@ class PreviewShape(serializers.Serializer):
     request: Any = serializers.DictField()  # type: ignore[assignment]
     destination = serializers.CharField()
     tokens_estimated = serializers.IntegerField()
-    cost_estimated = CostShape(
-        allow_null=True, help_text="Null: unknown. For an answer as long as may be."
-    )
+    cost_estimated = CostShape(allow_null=True, help_text="Null: unknown. For an answer as long as may be.")
     left_out = LeftOutShape(many=True)
     aliases = serializers.DictField(child=serializers.CharField(), help_text="What stands for which name.")
     gate = GateShape()

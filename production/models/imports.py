@@ -18,6 +18,7 @@ class Upload(TenantModel):
     draft = models.JSONField(default=dict)
     uploaded_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
     uploaded_at = models.DateTimeField()
+    used_at = models.DateTimeField(help_text="When somebody last worked with it; it is dropped a day later.")
 
     class Meta:
         ordering = ["-uploaded_at"]
@@ -67,6 +68,11 @@ class ImportRun(TenantModel):
     rows_done = models.PositiveIntegerField(default=0)
     rows_total = models.PositiveIntegerField(null=True)
     error = models.TextField(blank=True)
+    dry_run = models.BooleanField(default=False, help_text="Tried only: nothing was taken.")
+    # How often a worker began; names the one at work, whose signs of life alone count.
+    attempts = models.PositiveSmallIntegerField(default=0)
+    # What the counts do not say: when work began, first and last stamp, what was created, examples of problems.
+    report = models.JSONField(default=dict)
     upload = models.ForeignKey(Upload, on_delete=models.SET_NULL, null=True, related_name="runs")
     heartbeat_at = models.DateTimeField(null=True)
     # [{"line": 334, "column": "Span", "code": "...", "detail": "...", "raw": "..."}]: the row was taken all the same

@@ -10,9 +10,9 @@ import redis
 from django.utils import timezone
 
 from mesassist.celery import app
-from production.models import DirtyRange, Rollup
+from production.models import DirtyRange, ImportRun, ImportStatus, Rollup, Upload
 from production.rollups import mark_dirty
-from production.tasks import fold_all, fold_open, fold_tenant
+from production.tasks import drop_uploads, fold_all, fold_open, fold_tenant, resume_stale_imports
 from production.tests.plant import fold, machine_of, state
 
 
@@ -88,3 +88,32 @@ class TestRings:
     def test_the_timetable_knows_both(self):
         timetable = {entry["task"] for entry in app.conf.beat_schedule.values()}
         assert {fold_all.name, fold_open.name} <= timetable
+
+
+class TestImports:
+    @pytest.fixture
+    def waiting(self, in_alfa):
+        """An import that was asked for a minute ago, and the message that was lost."""
+        then = timezone.now() - dt.timedelta(minutes=1)
+        upload = Upload.objects.create(tenant=in_alfa, file_name="x.csv", size=1, uploaded_at=then, used_at=then)
+        return ImportRun.objects.create(
+            tenant=in_alfa,
+            file_name="x.csv",
+            status=ImportStatus.WAITING,
+            upload=upload,
+            started_at=then,
+            heartbeat_at=then,
+        )
+
+    def test_it_rings_again_for_an_import_that_nobody_took(self, waiting, alfa, rung):
+        work(resume_stale_imports)
+        assert rung() == [("production.tasks.import_upload", {"tenant_id": alfa.pk, "run_id": waiting.pk})]
+
+    def test_it_leaves_one_that_is_new_to_its_own_message(self, waiting, rung):
+        ImportRun.objects.update(heartbeat_at=timezone.now())
+        work(resume_stale_imports)
+        assert rung() == []
+
+    def test_it_rings_for_tenants_with_files(self, waiting, alfa, beta, rung):
+        work(drop_uploads)
+        assert rung() == [("production.tasks.drop_uploads_of_tenant", {"tenant_id": alfa.pk})]
