@@ -12,13 +12,16 @@ CHECK_ENV := SECRET_KEY=check-only-0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEFG
              DATABASE_URL=postgresql://check:check@127.0.0.1:1/check REDIS_URL=redis://127.0.0.1:1/0
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-faults check format lock front clean
+.PHONY: help run demo test test-faults test-kafka test-fuzz bench check format lock front clean
 
 help:
 	@echo "make run          the portal at http://127.0.0.1:8000 with two demo plants (PORT=8001 for another port)"
 	@echo "make demo         the same up to the first analysis, then stop"
 	@echo "make test         every test, on a real PostgreSQL and Redis of their own"
-	@echo "make test-faults  workers killed in mid-answer"
+	@echo "make test-faults  workers and consumers killed and cut off in mid-work"
+	@echo "make test-kafka   the Kafka tests against a real Apache Kafka broker (needs Java 17 and Maven)"
+	@echo "make test-fuzz    100,000 mutated records through each door"
+	@echo "make bench        every benchmark, one JSON object per line; BENCH=\"rollup page\" only some, BENCH_EVENTS=1000000 shorter histories"
 	@echo "make check        lint, types, import contracts, templates, migrations, audit, system checks"
 	@echo "make format       let ruff and djlint write"
 	@echo "make lock         compile requirements/*.in with hashes"
@@ -47,10 +50,21 @@ run demo: front
 
 # --- proof ------------------------------------------------------------------------------------------
 test: $(VENV)/.dev front
-	$(BIN)/python -m pytest -n auto --dist loadfile -m "not faults and not browser and not kafka"
+	$(BIN)/python -m pytest -n auto --dist loadfile -m "not faults and not browser and not kafka and not fuzz"
 
 test-faults: $(VENV)/.dev front
-	$(BIN)/python -m pytest -n 0 -m faults
+	$(BIN)/python -m pytest -n 0 -m "faults and not kafka"
+
+# One line says what is missing where the broker cannot be had.
+test-kafka: $(VENV)/.dev front
+	@$(BIN)/python -m production.tests.kafka.jars
+	$(BIN)/python -m pytest -n 0 -m kafka production/tests/kafka
+
+test-fuzz: $(VENV)/.dev front
+	$(BIN)/python -m pytest -n 0 -s -m fuzz
+
+bench: $(VENV)/.dev
+	@$(BIN)/python -m bench $(BENCH)
 
 check: $(VENV)/.dev front
 	$(BIN)/ruff check .
