@@ -203,7 +203,7 @@ def build_plan(
     worker = (*celery, "worker", "--loglevel", "INFO")
     # The port makes the names unique: a demo beside a running portal has workers of its own.
     model_pool = ("--queues", "model", "--pool", "threads", "--concurrency", "16", "-n", f"model-{port}@%h")
-    compute_pool = ("--queues", "compute", "--pool", "prefork", "--concurrency", "1", "-n", f"compute-{port}@%h")
+    compute_pool = ("--queues", "compute", "--pool", "prefork", "--concurrency", "2", "-n", f"compute-{port}@%h")
     web = (*python, "uvicorn", "mesassist.asgi:application", "--host", HOST, "--port", str(port))
     analyst = {"analyst": (*python, "offline_analyst", "--port", str(analyst_port))} if starts_analyst else {}
     consumer = {"consumer": (*MANAGE, "consume_events")} if consumes and mode == "run" else {}

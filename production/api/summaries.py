@@ -34,10 +34,7 @@ class SummarySerializer(TenantSerializer):
     def get_fields(self) -> dict[str, serializers.Field]:
         """The model's fields, and the two whose names Python keeps for itself."""
         left_out: dict[str, Any] = {} if self.partial else {"default": None}
-        ends = {
-            name: MomentField(source=f"{name}_at", required=False, allow_null=True, **left_out)
-            for name in ("from", "to")
-        }
+        ends = {n: MomentField(source=f"{n}_at", required=False, allow_null=True, **left_out) for n in ("from", "to")}
         return super().get_fields() | ends
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:

@@ -38,8 +38,7 @@ def consume_sources(*, stop: Event, source_name: str = "", tenant_slug: str = ""
             if sources is not None:
                 _adjust(members, sources, until_empty)
                 if until_empty:
-                    _wait_for(members, stop)
-                    return
+                    return _wait_for(members, stop)
             stop.wait(LOOK_S)
     finally:
         _dismiss(members.values())
