@@ -28,7 +28,7 @@ class AssistantForm(forms.ModelForm):  # type: ignore[type-arg]
     clear_token = forms.BooleanField(required=False, label="remove the stored token")
 
     alias_kinds = forms.MultipleChoiceField(
-        choices=AliasKind.choices, required=False, label="which names", widget=forms.CheckboxSelectMultiple
+        choices=AliasKind.choices, required=False, label="Which names", widget=forms.CheckboxSelectMultiple
     )
 
     field_order = ("base_url", "model", "token", "clear_token")
