@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from dashboards.correcting import CorrectionForm, Day, DayForm, preview_correction, read_day, save_correction
 from mesassist.tenants.doors import TenantRequest, door
 from mesassist.tenants.models import Role
-from production.corrections import undo_correction
+from production.corrections import CorrectionRefused, undo_correction
 from production.models import Correction, Machine
 from production.viewing import plant_time
 
@@ -62,10 +62,14 @@ def new_correction(request: TenantRequest) -> HttpResponse:
     form = CorrectionForm(request.POST, now=now, role=role)
     if not form.is_valid():
         return show_form(request, form, status=422)
-    if request.POST.get("step") != "save":
-        changes = preview_correction(chosen=form.cleaned_data, made_by=request.user, now=now)
-        return show_form(request, form, changes=changes)
-    save_correction(chosen=form.cleaned_data, made_by=request.user, now=now)
+    try:
+        if request.POST.get("step") != "save":
+            changes = preview_correction(chosen=form.cleaned_data, made_by=request.user, now=now)
+            return show_form(request, form, changes=changes)
+        save_correction(chosen=form.cleaned_data, made_by=request.user, now=now)
+    except CorrectionRefused as refusal:
+        form.add_error(None, str(refusal))
+        return show_form(request, form, status=422)
     messages.success(request, _("The correction is saved. Its figures follow in a moment."), extra_tags="good")
     return redirect(day_address(request, form.cleaned_data["machine"], form.cleaned_data["from_at"]))
 

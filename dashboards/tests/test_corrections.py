@@ -151,6 +151,14 @@ class TestNew:
         assert response.context["form"].errors[field][0].startswith(said)
         assert Correction.objects.count() == 0
 
+    @pytest.mark.parametrize("step", ["look", "save"])
+    def test_what_lies_before_the_first_report_is_refused_with_a_sentence(self, press, sent, client_of, boris, step):
+        sent |= {"from_at": "2026-02-01T07:10:00", "to_at": "2026-02-01T08:00:00", "step": step}
+        response = client_of(boris).post(page("correction-new"), sent)
+        assert response.status_code == 422
+        assert "Nothing was reported of this machine by then." in response.content.decode()
+        assert Correction.objects.count() == 0
+
     def test_an_operator_says_why_a_machine_stood(self, press, sent, client_of, ana, now):
         assert client_of(ana).post(page("correction-new"), sent).status_code == 302
         assert states(press, now) == CORRECTED
