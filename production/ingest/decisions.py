@@ -12,6 +12,7 @@ from django.db.models import QuerySet
 
 from mesassist.tenants.models import User
 from production.ingest import files
+from production.ingest.adapters.message import unpack_message
 from production.ingest.mapping import known_mappings
 from production.ingest.records import read_json, read_record
 from production.ingest.refusals import EventRefused, storable
@@ -205,7 +206,10 @@ def _read_again(source: KafkaSource, text: str, content: bytes | None) -> Sequen
         return read_record(source=source, value=content)
     if source.payload in {Payload.JSON, Payload.AVRO} or _is_of_contract(text):
         return read_json(text.encode())
-    return read_record(source=source, value=text.encode())
+    message = unpack_message(text)
+    if message is None:
+        return read_record(source=source, value=text.encode())
+    return read_record(source=source, value=message.value, address=message.address, stamped_at=message.stamped_at)
 
 
 def _is_of_contract(text: str) -> bool:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from production.ingest.adapters import ADAPTERS
-from production.ingest.adapters.message import Message
+from production.ingest.adapters.message import Message, unpack_message
 from production.ingest.adapters.packml import BY_NAME, BY_NUMBER, read_state
 from production.ingest.adapters.umh import STATES, read_code
 from production.ingest.contract import Refused, read_event
@@ -113,7 +113,8 @@ class TestUmh:
     def test_a_correction_of_pieces_is_refused_not_forgotten(self):
         refused = refusal("umh", "ia/f/a/M4/modifyProducedPieces", {"timestamp_ms": MILLIS, "count": 10, "scrap": 10})
         assert refused.code == "unmapped_message"
-        assert json.loads(refused.raw)["count"] == 10
+        again = unpack_message(refused.raw)
+        assert (again.address, json.loads(again.value)["count"]) == ("ia/f/a/M4/modifyProducedPieces", 10)
 
     @pytest.mark.parametrize("code", [9_999, 230_000, "x", None, True])
     def test_a_code_outside_the_table_is_refused(self, code):
@@ -282,6 +283,22 @@ class TestSamples:
                     read_event(event)
         figures = json.loads(FIGURES.read_text())["payload_samples"]
         assert refused == figures["sparkplug_invalid_because_no_break_space"]
+
+
+class TestPacking:
+    @given(
+        address=st.text(max_size=30),
+        value=st.text(max_size=30),
+        stamp=st.none() | st.datetimes(timezones=st.just(dt.UTC)),
+    )
+    def test_a_refused_message_can_be_made_again(self, address, value, stamp):
+        address, value = (text.replace("\x00", "").encode(errors="ignore").decode() for text in (address, value))
+        message = Message(address, value.encode(), stamp)
+        assert unpack_message(message.pack()) == message
+
+    @pytest.mark.parametrize("text", ["", "7", "[]", "{}", '{"address": 1}', '{"address": "a", "value": 3}'])
+    def test_anything_else_is_none(self, text):
+        assert unpack_message(text) is None
 
 
 class TestNothingBreaksThem:

@@ -9,6 +9,8 @@ import pytest
 from django.db import connection
 
 from mesassist.tenants.scope import tenant_scope
+from production.ingest.adapters import ADAPTERS
+from production.ingest.adapters.message import Message
 from production.ingest.decisions import (
     AlreadyDecided,
     StillRefused,
@@ -287,6 +289,21 @@ class TestRecords:
         assert replay_rows(rows=Quarantined.objects.all(), decided_by=boris, now=now).refused == {"no_schema_id": 1}
         mend_row(row=row, mended=json.dumps(event()), decided_by=boris, now=now)
         assert (Event.objects.get().event_id, Event.objects.get().source) == ("e1", "press")
+
+    def test_a_message_of_an_adapter_keeps_the_address_that_names_its_machine(self, small_plant, topic, now, boris):
+        message = Message(
+            "ia/acme/warsaw/M1/state", json.dumps({"timestamp_ms": 1_589_788_888_888, "state": 7}).encode()
+        )
+        (refused,) = ADAPTERS["umh"](message)
+        entry = Kept(refused.code, refused.detail, "", 0, refused.raw, None, 0, 4, None)
+        keep(entries=[entry], source="press", now=now, kafka_source=topic(Payload.UMH))
+        row = Quarantined.objects.select_related("kafka_source").get()
+        mended = json.loads(row.raw)
+        mended["value"] = mended["value"].replace(": 7", ": 10000")
+        receipt = mend_row(row=row, mended=json.dumps(mended), decided_by=boris, now=now)
+        assert receipt.accepted == 1
+        event = Event.objects.get()
+        assert (event.machine.code, event.state) == ("M1", "running")
 
     def test_a_registry_that_does_not_answer_is_asked_once(self, small_plant, topic, now, boris):
         wire = b"\x00\x00\x00\x00\x07rest"

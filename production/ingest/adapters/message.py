@@ -2,6 +2,7 @@
 
 import datetime as dt
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -48,8 +49,25 @@ class Message:
 
     def refuse(self, refusal: EventRefused) -> Refused:
         """The whole message as it came, with why it cannot be taken."""
-        text = storable(self.value.decode(errors="replace"))[:RAW_KEPT]
-        return Refused(refusal.code, f"{storable(self.address)[:200]}: {refusal.detail}", raw=text)
+        return Refused(refusal.code, f"{storable(self.address)[:200]}: {refusal.detail}", raw=self.pack())
+
+    def pack(self) -> str:
+        """The message as one text, from which `unpack_message` makes it again: its value alone names no machine."""
+        told = {"address": storable(self.address), "value": storable(self.value.decode(errors="replace"))[:RAW_KEPT]}
+        if self.stamped_at is not None:
+            told["stamped_at"] = self.stamped_at.isoformat()
+        return json.dumps(told, ensure_ascii=False)
+
+
+def unpack_message(text: str) -> Message | None:
+    """The message that `pack` made a text of, or None: it is something else."""
+    try:
+        told = json.loads(text)
+        stamp = told.get("stamped_at")
+        stamped_at = dt.datetime.fromisoformat(stamp).astimezone(dt.UTC) if stamp else None
+        return Message(told["address"], told["value"].encode(), stamped_at)
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
+        return None
 
 
 def identify(machine: str, *said: object) -> str:
