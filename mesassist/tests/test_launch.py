@@ -253,7 +253,7 @@ class TestPlan:
             "analyst": "offline_analyst --port 8009",
             "web": "uvicorn mesassist.asgi:application --host 127.0.0.1 --port 8000 --timeout-graceful-shutdown 3",
             "worker": f"{worker} --queues model --pool threads --concurrency 16 -n model-8000@%h",
-            "compute": f"{worker} --queues compute --pool prefork --concurrency 1 -n compute-8000@%h",
+            "compute": f"{worker} --queues compute --pool prefork --concurrency 2 -n compute-8000@%h",
             "beat": "celery --app mesassist beat --loglevel INFO --schedule /srv/plant 1/beat-run",
         }
 
