@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 
 from analyses import budget
 from analyses.aliases import AliasBook
@@ -17,6 +17,7 @@ from analyses.naming import read_book
 from analyses.prompts import Prompt, PromptTooLong, build_prompt
 from analyses.queries import assistant_of
 from mesassist.tenants.models import Tenant, User
+from mesassist.tenants.scope import tenant_tx
 from production.calendar import shift_occurrences
 from production.facts import as_dict, number_facts
 from production.models import Shift, Summary
@@ -194,7 +195,7 @@ def record_request(asked: Asked) -> Analysis:
     """
     row = _make_row(asked, compose_request(asked))
     try:
-        with transaction.atomic():
+        with tenant_tx():
             budget.reserve_tokens(tokens=row.reserved_tokens, limit=asked.assistant.daily_token_limit, at=asked.now)
             row.save(force_insert=True)
     except budget.LimitReached as reached:

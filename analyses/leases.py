@@ -9,12 +9,12 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from django.conf import settings
-from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Coalesce, Greatest, Now
 
 from analyses.failures import Failure
 from analyses.models import Analysis, Status
+from mesassist.tenants.scope import tenant_tx
 
 
 class LeaseLost(Exception):
@@ -119,7 +119,7 @@ def mark_rung(*, now: dt.datetime, after_s: float, most: int) -> list[UUID]:
     """The oldest analyses that are due and were not rung for in the last `after_s` seconds; marked as rung for."""
     not_lately = Q(rung_at__isnull=True) | Q(rung_at__lt=now - dt.timedelta(seconds=after_s))
     waiting = Analysis.objects.filter(not_lately, status=Status.QUEUED, next_attempt_at__lte=now)
-    with transaction.atomic():
+    with tenant_tx():
         # Several beats may ring at once; each takes other rows.
         locked = waiting.order_by("created_at", "id").select_for_update(skip_locked=True)[:most]
         ids = [row.pk for row in locked.only("pk")]

@@ -3,12 +3,10 @@
 from collections.abc import Callable, Iterable, Mapping
 from unicodedata import normalize
 
-from django.db import transaction
-
 from analyses.aliases import AliasBook, give_aliases, is_worth_hiding
 from analyses.models import Alias, AliasKind, AssistantSettings
 from mesassist.tenants.models import User
-from mesassist.tenants.scope import current_tenant
+from mesassist.tenants.scope import current_tenant, tenant_tx
 from production.models import Line, Machine, Product, Site, WorkOrder
 
 
@@ -26,7 +24,7 @@ def read_book(*, assistant: AssistantSettings) -> AliasBook:
 def _add_missing(wanted: Mapping[str, Iterable[str]]) -> dict[tuple[str, str], str]:
     """All aliases, those of new names added; two questions at once agree on them."""
     tenant = current_tenant()
-    with transaction.atomic():
+    with tenant_tx():
         # One at a time: the next letters follow from how many there are.
         type(tenant).objects.select_for_update().get(pk=tenant.pk)
         known = {(alias.kind, alias.name): alias.alias for alias in Alias.objects.all()}

@@ -4,7 +4,7 @@ import datetime as dt
 import time
 from typing import Any
 
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import InterfaceError, OperationalError, connection
 
 from analyses import budget, leases
 from analyses.aliases import book_of
@@ -15,6 +15,7 @@ from analyses.models import Analysis, Attempt, Status
 from analyses.prices import price_usage
 from analyses.prompts import text_besides_facts
 from analyses.tokens import count_tokens
+from mesassist.tenants.scope import tenant_tx
 
 ANSWERED = "answered"
 LOST = "lost"
@@ -43,7 +44,7 @@ def store_answer(*, analysis: Analysis, attempt: Attempt, answer: Answer, now: d
     tokens = answer.usage.total_tokens
     for pause in (*PAUSES_S, None):
         try:
-            with transaction.atomic():
+            with tenant_tx():
                 leases.renew_for_storing(
                     analysis=analysis, request=answer.request, request_sha256=answer.request_sha256
                 )
@@ -99,7 +100,7 @@ def end_attempt(
 ) -> None:
     """Note how a call without an answer ended; once text arrived, the call is paid for, at our own count."""
     tokens = _estimate(analysis, text).total_tokens if text else 0
-    with transaction.atomic():
+    with tenant_tx():
         charge(analysis, attempt, outcome=outcome, tokens=tokens, now=now, retryable=retryable, http_status=http_status)
 
 
@@ -107,7 +108,7 @@ def end_lost_attempts(*, analysis: Analysis, now: dt.datetime) -> None:
     """Close the calls of a worker that died: nobody knows what they cost, so they count at our own count."""
     tokens = _estimate(analysis, analysis.answer).total_tokens
     for attempt in analysis.tries.filter(outcome=""):
-        with transaction.atomic():
+        with tenant_tx():
             charge(analysis, attempt, outcome=LOST, tokens=tokens, now=now)
 
 
@@ -138,7 +139,7 @@ def _end(
             "currency": cost.currency,
             "price_version": cost.price_version,
         }
-    with transaction.atomic():
+    with tenant_tx():
         told = leases.failure_fields(failure) if failure else {}
         leases.finish(analysis=analysis, status=status, now=now, **told, **fields)
         budget.release_tokens(tokens=analysis.reserved_tokens, at=analysis.created_at)

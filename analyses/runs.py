@@ -38,7 +38,7 @@ from analyses.models import Analysis, Attempt, Status
 from analyses.pulse import STOPPING, Pulse, Stopped
 from analyses.queries import assistant_of
 from mesassist.tenants.models import Tenant, User
-from mesassist.tenants.scope import current_tenant, platform_scope, tenant_scope
+from mesassist.tenants.scope import current_tenant, platform_scope, tenant_scope, tenant_tx
 from mesassist.tenants.secrets import SecretUnreadable
 from production.models import Summary
 from production.summaries import SummarySpec
@@ -123,7 +123,7 @@ def rerun(*, analysis: Analysis, asked_by: User | None, trigger: str, now: dt.da
 
 def cancel(*, analysis: Analysis, now: dt.datetime) -> Analysis:
     """Stop it: at once while it waits, within a second or so while it runs, not at all once it is finished."""
-    with transaction.atomic():
+    with tenant_tx():
         failure = describe_failure(failures.CANCELLED)
         if leases.end_queued(analysis=analysis, status=Status.CANCELLED, failure=failure, now=now):
             budget.release_tokens(tokens=analysis.reserved_tokens, at=analysis.created_at)
@@ -334,7 +334,7 @@ def _requeue_or_end(analysis: Analysis, now: dt.datetime) -> None:
 
 
 def _expire(analysis: Analysis, now: dt.datetime) -> bool:
-    with transaction.atomic():
+    with tenant_tx():
         failure = describe_failure(failures.EXPIRED)
         if not leases.end_queued(analysis=analysis, status=Status.FAILED, failure=failure, now=now):
             return False

@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy
 from dashboards.forms import DAY_IN_CALENDAR, IN_CALENDAR, set_out_fields
 from dashboards.timelines import Tick, Track, draw_axis, draw_track
 from mesassist.tenants.models import Role, User
+from mesassist.tenants.scope import tenant_tx
 from production.corrections import make_correction
 from production.models import Machine, Reason, State
 from production.strips import Segment, Strip
@@ -180,7 +181,7 @@ def preview_correction(*, chosen: dict[str, Any], made_by: User, now: dt.datetim
     timeline's own."""
     stretch = {name: chosen[name] for name in ("machine", "from_at", "to_at")}
     before = _seconds(read_timeline(**stretch, now=now))
-    with transaction.atomic():
+    with tenant_tx():
         make_correction(**_as_arguments(chosen), made_by=made_by, now=now)
         after = _seconds(read_timeline(**stretch, now=now))
         transaction.set_rollback(True)

@@ -93,7 +93,7 @@ CRISPY_ALLOWED_TEMPLATE_PACKS = CRISPY_TEMPLATE_PACK = "bootstrap5"
 # The app role, never the owner: what the portal runs as can neither migrate nor bypass row-level security.
 required("DATABASE_URL", "Start the portal with `make run`, or set it to postgresql://role:password@host/name.")
 DATABASES = {"default": env.db("DATABASE_URL")}
-DATABASES["default"]["ENGINE"] = "django.db.backends.postgresql"
+DATABASES["default"]["ENGINE"] = "mesassist.tenants.postgres"
 DATABASES["default"]["CONN_MAX_AGE"] = 0  # under ASGI and threads a kept connection leaks; the pool keeps them instead
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 if pool_size := env.int("DATABASE_POOL_SIZE", default=0):

@@ -2,12 +2,11 @@
 
 import datetime as dt
 
-from django.db import transaction
 from django.db.models import Max, Min
 from django.db.models.functions import Coalesce, Greatest
 
 from mesassist.tenants.models import User
-from mesassist.tenants.scope import current_tenant
+from mesassist.tenants.scope import current_tenant, tenant_tx
 from production.journal import events_of
 from production.models import Correction, Event, Implausible, Machine, Reason, SourceRank
 from production.ranks import DEFAULT
@@ -39,7 +38,7 @@ def make_correction(
         raise CorrectionRefused("This lies in the future. A correction says what was: choose an earlier end.")
     if not events_of(machine.pk).filter(at__lte=from_at).exists():
         raise CorrectionRefused("Nothing was reported of this machine by then. Choose a later start.")
-    with transaction.atomic():
+    with tenant_tx():
         correction: Correction = Correction.objects.create(
             tenant=current_tenant(),
             machine=machine,
@@ -58,7 +57,7 @@ def make_correction(
 def undo_correction(*, correction: Correction, undone_by: User, now: dt.datetime) -> bool:
     """Let what was reported (or corrected otherwise) count again; False if somebody had undone it before."""
     standing = Correction.objects.filter(pk=correction.pk, undone_at__isnull=True)
-    with transaction.atomic():
+    with tenant_tx():
         if not standing.update(undone_by=undone_by, undone_at=now):
             return False
         mark_dirty(machine_id=correction.machine_id, from_at=correction.from_at, to_at=correction.to_at)
@@ -69,7 +68,7 @@ def undo_correction(*, correction: Correction, undone_by: User, now: dt.datetime
 def trust_reading(*, reading: Implausible, trusted_by: User, now: dt.datetime) -> bool:
     """Let the pieces of a reading count that looked impossible; False if somebody had trusted it before."""
     doubted = Implausible.objects.filter(pk=reading.pk, trusted_at__isnull=True)
-    with transaction.atomic():
+    with tenant_tx():
         if not doubted.update(trusted_by=trusted_by, trusted_at=now):
             return False
         mark_dirty(machine_id=reading.machine_id, from_at=reading.at, to_at=reading.at)
@@ -83,7 +82,7 @@ def rank_source(*, source: str, rank: int) -> int:
     Looks through the tenant's events for those of the source: a matter of seconds per million.
     """
     ranked = SourceRank.objects.filter(source=source)
-    with transaction.atomic():
+    with tenant_tx():
         old = ranked.values_list("rank", flat=True).first()
         if (old or DEFAULT) == rank:
             return 0

@@ -7,6 +7,7 @@ import structlog
 from django.db import transaction
 
 from mesassist.tenants.models import User
+from mesassist.tenants.scope import tenant_tx
 from production import tasks
 from production.ingest.mapping import MappingSpec, read_zone
 from production.ingest.runs import record_run
@@ -27,7 +28,7 @@ def start_import(
     """Ask for an import, or with `dry_run` for a trial. Raises `ImportRefused` for a zone that there is not, and
     `UploadRefused` while this file is being read already."""
     read_zone(zone)
-    with transaction.atomic():
+    with tenant_tx():
         run = record_run(upload=upload, spec=spec, zone=zone, dry_run=dry_run, requested_by=requested_by, now=now)
         transaction.on_commit(partial(ring_for, tenant_id=upload.tenant_id, run_id=run.pk))
     return run

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
-from django.db import connection, models, transaction
+from django.db import connection, models
 
-from mesassist.tenants.scope import current_tenant
+from mesassist.tenants.scope import current_tenant, tenant_tx
 from production.arrival import CLOCK_STEP
 from production.buckets import Filled, Key, LossKey, cut_cells, fill_buckets
 from production.calendar import QUARTER, quarter_after, quarter_before, shift_slices
@@ -95,7 +95,7 @@ def fold_machine(*, machine: Machine, from_at: dt.datetime, to_at: dt.datetime, 
 
     There are none for time before the machine's first event, after it was retired, or after it fell silent for good.
     """
-    with transaction.atomic():
+    with tenant_tx():
         lock_machine(machine)
         return _fold(machine, from_at, to_at, now)
 
@@ -143,7 +143,7 @@ def _fold(machine: Machine, from_at: dt.datetime, to_at: dt.datetime, now: dt.da
 
 
 def _settle_marks(machine: Machine, now: dt.datetime) -> int:
-    with transaction.atomic():
+    with tenant_tx():
         if not lock_machine(machine, wait=False):
             return 0
         marks = list(DirtyRange.objects.select_for_update(skip_locked=True, of=("self",)).filter(machine=machine))

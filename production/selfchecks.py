@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.apps import apps
-from django.db import connection, models, transaction
+from django.db import connection, models
 from django.db.models import F, Q
 
-from mesassist.tenants.scope import TenantModel, current_tenant
+from mesassist.tenants.scope import TenantModel, current_tenant, tenant_tx
 from production.calendar import DAY, quarter_before
 from production.dailies import SUMS
 from production.models import (
@@ -225,7 +225,7 @@ def _rows(query: str, bound: dict[str, Any]) -> Iterator[str]:
 
 def _recount(coverage: Coverage, from_at: dt.datetime, to_at: dt.datetime) -> Iterator[str]:
     machine = coverage.machine
-    with transaction.atomic():
+    with tenant_tx():
         # Nobody folds meanwhile; what comes in meanwhile leaves a mark.
         lock_machine(machine)
         folded_at = Coverage.objects.values_list("folded_at", flat=True).get(pk=coverage.pk)

@@ -6,9 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from django.db import transaction
-
-from mesassist.tenants.scope import current_tenant
+from mesassist.tenants.scope import current_tenant, tenant_tx
 from production.calendar import DAY
 from production.cautions import Warned, define_terms, find_warnings
 from production.figures import (
@@ -109,7 +107,7 @@ def main_summary() -> Summary:
     """The summary that the tenant's dashboard opens with; made on demand, with every metric of every machine."""
     found: Summary | None = Summary.objects.filter(is_main=True).first()
     if found is None:
-        with transaction.atomic():
+        with tenant_tx():
             found, _made = Summary.objects.get_or_create(tenant=current_tenant(), name=MAIN_NAME)
             found.is_main = True
             found.save(update_fields=["is_main"])

@@ -5,15 +5,16 @@ raises. The second wall (row-level security) repeats the rule in the database.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, ClassVar, NoReturn, Self
 
 import structlog
-from django.db import models
+from django.db import models, transaction
 from django_scopes import ScopedManager, get_scope, scope, scopes_disabled
 from django_scopes.exceptions import ScopeError
 
 from mesassist.tenants.models import Tenant
+from mesassist.tenants.place import NOWHERE, PLACE, Place, PlatformRole
 
 log = structlog.get_logger(__name__)
 
@@ -26,16 +27,35 @@ def tenant_scope(tenant: Tenant) -> Iterator[None]:
     active = get_scope().get("tenant")
     if active is not None and active.pk != tenant.pk:
         raise ScopeError(f"Tenant {active.pk} is active; leave its scope before entering that of {tenant.pk}.")
-    with scope(tenant=tenant):
+    with scope(tenant=tenant), _placed(Place(tenant_id=tenant.pk)):
         yield
 
 
 @contextmanager
-def platform_scope(reason: str) -> Iterator[None]:
-    """Let queries see every tenant's rows; for platform jobs and the Django admin, with the reason logged."""
-    log.debug("platform_scope", reason=reason)
-    with scopes_disabled():
+def platform_scope(reason: str, *, role: PlatformRole = PlatformRole.JOBS) -> Iterator[None]:
+    """Let queries see every tenant's rows, as far as the database lets `role`; the reason is logged."""
+    log.debug("platform_scope", reason=reason, role=role)
+    with scopes_disabled(), _placed(Place(role=role)):
         yield
+
+
+@contextmanager
+def tenant_tx(tenant: Tenant | None = None) -> Iterator[None]:
+    """Open a transaction for `tenant`, or for the scope that is active; raises where nobody's work is being done."""
+    with tenant_scope(tenant) if tenant else nullcontext():
+        if PLACE.get() == NOWHERE:
+            raise ScopeError("No tenant is active: enter tenant_scope(tenant) first, or name the tenant.")
+        with transaction.atomic():
+            yield
+
+
+@contextmanager
+def _placed(place: Place) -> Iterator[None]:
+    token = PLACE.set(place)
+    try:
+        yield
+    finally:
+        PLACE.reset(token)
 
 
 def current_tenant() -> Tenant:

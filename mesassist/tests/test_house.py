@@ -70,7 +70,9 @@ class TestSizes:
 
 class TestNames:
     def test_no_module_is_named_after_nothing(self):
-        assert [str(path) for path in modules() if path.stem in NAMELESS] == []
+        # Django looks for a database engine under this name.
+        engine = ROOT / "mesassist/tenants/postgres/base.py"
+        assert [str(path) for path in modules() if path.stem in NAMELESS and path != engine] == []
 
     @pytest.mark.parametrize("path", WORK, ids=lambda path: str(path.relative_to(ROOT)))
     def test_each_module_begins_by_saying_what_it_is(self, path):

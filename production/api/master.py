@@ -3,13 +3,14 @@
 from typing import Any
 
 import django_filters as filters
-from django.db import models, transaction
+from django.db import models
 from drf_spectacular.utils import extend_schema
 from rest_framework.serializers import BaseSerializer
 from rest_framework.viewsets import ModelViewSet
 
 from mesassist.tenants.apidoor import TenantDoor
 from mesassist.tenants.models import Scope
+from mesassist.tenants.scope import tenant_tx
 from mesassist.tenants.wire import TenantSerializer
 from production.changes import mark_changed
 from production.models import IdealCycle, Line, Machine, Product, Reason, Shift, Site, WorkOrder
@@ -24,19 +25,19 @@ class MasterDoor(TenantDoor, ModelViewSet):
 
     def perform_create(self, serializer: BaseSerializer) -> None:
         """Save the new row, and mark the history that it alters."""
-        with transaction.atomic():
+        with tenant_tx():
             mark_changed(row=serializer.save())
 
     def perform_update(self, serializer: BaseSerializer) -> None:
         """Save the edit, and mark the history that it alters, before and after."""
         fields = serializer.validated_data.keys()
-        with transaction.atomic():
+        with tenant_tx():
             mark_changed(row=serializer.instance, fields=fields)
             mark_changed(row=serializer.save(), fields=fields)
 
     def perform_destroy(self, instance: Any) -> None:
         """Remove the row, and mark the history that it had a say in; 409 while something rests on it."""
-        with transaction.atomic():
+        with tenant_tx():
             mark_changed(row=instance)
             instance.delete()
 

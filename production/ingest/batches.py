@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 import structlog
 from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Message
-from django.db import DatabaseError, DataError, IntegrityError, transaction
+from django.db import DatabaseError, DataError, IntegrityError
 
+from mesassist.tenants.scope import tenant_tx
 from production.ingest.adapters import ADAPTERS
 from production.ingest.contract import MachineEvent, Refused, write_event
 from production.ingest.deadletters import DeadLetter, DeadLetters
@@ -164,7 +165,7 @@ def store_decoded(*, plant: Plant, records: Sequence[Message], decoded: Decoded,
         return Done(NOTHING, set(), decoded.away)
     source = plant.source
     problems: list[Problem] = []
-    with transaction.atomic():
+    with tenant_tx():
         accepted = duplicate = 0
         if decoded.events:
             receipt = store_events(events=decoded.events, source=source.name, now=now, keep_problems=problems.extend)

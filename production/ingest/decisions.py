@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
-from django.db import transaction
 from django.db.models import QuerySet
 
 from mesassist.tenants.models import User
+from mesassist.tenants.scope import tenant_tx
 from production.ingest import files
 from production.ingest.adapters.message import unpack_message
 from production.ingest.mapping import known_mappings
@@ -61,7 +61,7 @@ def mend_row(*, row: Quarantined, mended: str, decided_by: User, now: dt.datetim
     `mended` is an event as JSON, the cells of a file's row as {column: text}, or the text of a Kafka record. Raises
     `StillRefused` and `AlreadyDecided`; then nothing has changed.
     """
-    with transaction.atomic():
+    with tenant_tx():
         # Whoever is first holds the row until it is done; the second then finds it decided.
         if not _close([row.pk], decided_by, now, mended=storable(mended)):
             raise AlreadyDecided
@@ -115,7 +115,7 @@ def _close(keys: Sequence[int], decided_by: User, now: dt.datetime, *, mended: s
 def _replay_batch(keys: Sequence[int], told: Replayed, decided_by: User, now: dt.datetime) -> None:
     # What somebody else holds is being decided about at this moment: it is theirs.
     held = Quarantined.objects.select_for_update(of=("self",), skip_locked=True)
-    with transaction.atomic():
+    with tenant_tx():
         rows = held.filter(pk__in=keys, status=QuarantineStatus.WAITING).order_by("pk")
         sendable = [row for row in rows.select_related("import_run", "kafka_source") if _is_whole(row, told)]
         taken: list[int] = []
@@ -164,7 +164,7 @@ def _replay_one(row: Quarantined, told: Replayed, now: dt.datetime) -> list[int]
         told.refused["registry_away"] += 1
         return []
     try:
-        with transaction.atomic():
+        with tenant_tx():
             receipt = _send(row, None, now)
             if receipt.problems:
                 raise StillRefused(receipt.problems[0].code, receipt.problems[0].detail)

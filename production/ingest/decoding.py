@@ -14,9 +14,10 @@ from contextlib import contextmanager
 import msgspec
 import structlog
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import connection
 from django.db.models import F
 
+from mesassist.tenants.scope import tenant_tx
 from production.ingest.avro import read_header
 from production.ingest.refusals import EventRefused
 from production.ingest.registry import Schemas
@@ -140,7 +141,7 @@ def _try(records: list[Record], source: KafkaSource, definitions: dict[int, str]
 @contextmanager
 def _quick_commit() -> Iterator[None]:
     """A transaction that does not wait for the disk: a mark must outlive us, not the database server's power."""
-    with transaction.atomic():
+    with tenant_tx():
         with connection.cursor() as cursor:
             cursor.execute("SET LOCAL synchronous_commit TO OFF")
         yield

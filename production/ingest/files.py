@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from mesassist.tenants.models import User
-from mesassist.tenants.scope import current_tenant
+from mesassist.tenants.scope import current_tenant, tenant_tx
 from production.ingest.fitting import open_for, open_mapped
 from production.ingest.mapping import ImportRefused, MappingSpec, find_mapping, read_zone
 from production.ingest.orders import OrderBook
@@ -144,18 +144,18 @@ class _Taking:
         """Take every row; gives whether somebody stopped it."""
         rows = self.table.rows()
         done = 0
-        with transaction.atomic():
+        with tenant_tx():
             create_reasons(spec=self.spec)
         while batch := list(islice(rows, ROWS_AT_ONCE)):
             done += len(batch)
-            with transaction.atomic():
+            with tenant_tx():
                 self._take_batch(batch)
                 going_on = _note_progress(self.run, done)
             if on_progress:
                 on_progress(done, self.run.rows_total)
             if not going_on:
                 return True
-        with transaction.atomic():
+        with tenant_tx():
             self._store(list(self.reader.finish()))
             self.orders.record()
         return False
@@ -247,7 +247,7 @@ def _undone(dry_run: bool) -> Iterator[None]:
     if not dry_run:
         yield
         return
-    with transaction.atomic():
+    with tenant_tx():
         yield
         transaction.set_rollback(True)
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import connection
 
-from mesassist.tenants.scope import current_tenant
+from mesassist.tenants.scope import current_tenant, tenant_tx
 from production.ingest.codes import Created, Ids, resolve_codes
 from production.ingest.contract import (
     EARLIEST,
@@ -71,7 +71,7 @@ def store_events(
     months = months_of([event.at for _, event, _ in entries])
     prepare_months(months=months)
     is_alone = not connection.in_atomic_block
-    with transaction.atomic():
+    with tenant_tx():
         open_staging(patience_s=settings.INGEST_TIMEOUT_S if is_alone else None)
         if not are_ready(months=months):
             enter_default()

@@ -12,13 +12,12 @@ from pathlib import Path
 
 from django.conf import settings
 from django.core.files import File
-from django.db import transaction
 from django.db.models import Q
 from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
 
 from mesassist.tenants.models import User
-from mesassist.tenants.scope import current_tenant
+from mesassist.tenants.scope import current_tenant, tenant_tx
 from production.ingest.refusals import storable
 from production.models import ImportRun, ImportStatus, Upload, UploadChunk
 
@@ -49,7 +48,7 @@ def keep_upload(*, file: File, uploaded_by: User | None, now: dt.datetime) -> Up
         said = _("%(name)s has %(size)s; at most %(most)s are taken. Cut it into several files.")
         raise UploadRefused(said % sizes, status=413)
     tenant, digest = current_tenant(), hashlib.sha256()
-    with transaction.atomic():
+    with tenant_tx():
         upload = Upload.objects.create(
             tenant=tenant,
             file_name=name,

@@ -1,0 +1,1 @@
+"""Postgres: the database engine that says with every statement for which tenant it is."""
