@@ -12,6 +12,7 @@ from django.db import OperationalError, connection, transaction
 from django.db.models import Min
 
 from mesassist.tenants.models import Tenant
+from mesassist.tenants.scope import platform_scope
 from production.models import Event, EventKey
 
 log = structlog.get_logger(__name__)
@@ -92,7 +93,7 @@ def make_months(*, months: Iterable[dt.date]) -> int:
 def make_months_ahead(*, now: dt.datetime) -> int:
     """Make this month's partition, the next ones', and those of what waits in the default partition."""
     this = month_of(now)
-    with connection.cursor() as cursor:
+    with platform_scope("make partitions"), connection.cursor() as cursor:
         cursor.execute("SELECT DISTINCT date_trunc('month', at, 'UTC') FROM production_event_default")
         waiting = {month_of(moment) for (moment,) in cursor.fetchall()}
     return make_months(months=sorted(waiting | {add_months(this, months) for months in range(AHEAD + 1)}))
@@ -100,7 +101,7 @@ def make_months_ahead(*, now: dt.datetime) -> int:
 
 def count_strays() -> int:
     """How many events wait in the default partition, of all tenants; more than none for long is an alarm."""
-    with connection.cursor() as cursor:
+    with platform_scope("count strays"), connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM production_event_default")
         strays: int = cursor.fetchone()[0]
     return strays

@@ -208,9 +208,9 @@ class TestUndo:
         row.refresh_from_db()
         assert row.undone_at is None
 
-    def test_that_of_another_plant_is_not_there(self, made, client_of, boris, beta):
-        Correction.objects.update(tenant=beta)
-        assert client_of(boris).post(page("correction-undo", made.pk)).status_code == 404
+    def test_that_of_another_plant_is_not_there(self, made, client_of, carla):
+        address = page("correction-undo", made.pk).replace("/alfa/", "/beta/")
+        assert client_of(carla).post(address).status_code == 404
 
 
 class TestList:

@@ -8,6 +8,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from mesassist.tenants.place import PlatformRole
 from production.formats import format_count, format_duration, format_ratio
 from production.ingest.store import store_events
 from production.models import ImportRun, Machine, Quarantined, Summary
@@ -100,7 +101,7 @@ class TestBoard:
     def test_another_plants_summary_is_not_there(self, morning, client_of, vic, db, beta):
         from mesassist.tenants.scope import platform_scope
 
-        with platform_scope("test"):
+        with platform_scope("test", role=PlatformRole.STAFF):
             theirs = Summary.objects.create(tenant=beta, name="Theirs")
         assert client_of(vic).get(page("board"), {"summary": theirs.pk}).status_code == 404
 

@@ -11,6 +11,8 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from dashboards.tests.test_pages import HOSTILE, Markup
+from mesassist.tenants.place import PlatformRole
+from mesassist.tenants.scope import platform_scope
 from production.ingest.quarantine import Kept, keep
 from production.ingest.store import store_events
 from production.models import Event, ImportRun, KafkaSource, Line, Machine, Quarantined, QuarantineStatus, Site
@@ -133,7 +135,8 @@ class TestRow:
 
     def test_the_row_of_another_plant_is_not_there(self, three_strangers, client_of, carla, boris, beta):
         row = three_strangers.first()
-        Quarantined.objects.filter(pk=row.pk).update(tenant=beta)
+        with platform_scope("test", role=PlatformRole.STAFF):
+            Quarantined.objects.filter(pk=row.pk).update(tenant=beta)
         for name in ("quarantined", "quarantined-mend"):
             assert client_of(boris).get(page(name, row.pk)).status_code == 404
 
@@ -257,10 +260,9 @@ class TestNewMachine:
         assert "There is a machine with this code already." in response.content.decode()
 
     def test_the_line_of_another_plant_is_no_choice(self, three_strangers, client_of, boris, beta):
-        site = Site(tenant=beta, code="b", name="Beta")
-        Site.objects.bulk_create([site])
-        foreign = Line(tenant=beta, code="B", name="Foreign", site=site)
-        Line.objects.bulk_create([foreign])
+        with platform_scope("test", role=PlatformRole.STAFF):
+            site = Site.objects.create(tenant=beta, code="b", name="Beta")
+            foreign = Line.objects.create(tenant=beta, code="B", name="Foreign", site=site)
         sent = {"code": "M9", "name": "M9", "line": foreign.pk}
         assert client_of(boris).post(page("quarantine-machine"), sent).status_code == 422
         assert not Machine.objects.filter(code="M9")

@@ -15,6 +15,7 @@ from mesassist.servers.server import EmbeddedError, Server, find_in_wheel, last_
 
 DATABASE = "mesassist"
 OWNER_ROLE, APP_ROLE, SUPERUSER = "mes_owner", "mes_app", "postgres"
+PLATFORM_ROLES = ("mes_door", "mes_jobs", "mes_staff")
 POSTGRES_MAJOR = 18
 
 
@@ -104,15 +105,16 @@ class Postgres(Server):
         return True
 
     def complete(self) -> None:
-        if self.state.get("ready"):
+        if self.state.get("ready") and self.state.get("platform_roles"):
             return
         try:
             self._make_role(OWNER_ROLE, "CREATEDB")
             self._make_role(APP_ROLE, "NOCREATEDB")
+            self._make_platform_roles()
             self._make_database()
         except psycopg.Error as error:
             raise EmbeddedError(f"PostgreSQL cannot be set up: {error} (its log is {self.log})") from error
-        self.write_state(ready=True)
+        self.write_state(ready=True, platform_roles=True)
 
     def _make_database(self) -> None:
         # In the template, so that the databases of tests get the same rights.
@@ -130,6 +132,13 @@ class Postgres(Server):
             self._execute("postgres", sql.SQL("CREATE ROLE {}").format(name))
         rights = sql.SQL(f"LOGIN NOSUPERUSER NOBYPASSRLS NOCREATEROLE NOREPLICATION {attributes}")
         self._execute("postgres", sql.SQL("ALTER ROLE {} {} PASSWORD {}").format(name, rights, verifier.decode()))
+
+    def _make_platform_roles(self) -> None:
+        for role in PLATFORM_ROLES:
+            if not self._execute("postgres", sql.SQL("SELECT FROM pg_roles WHERE rolname = {}").format(role)):
+                self._execute("postgres", sql.SQL(f"CREATE ROLE {role} NOLOGIN NOINHERIT"))
+            # The app may step into it for one transaction; what it is itself never gains by it.
+            self._execute("postgres", sql.SQL(f"GRANT {role} TO {APP_ROLE} WITH INHERIT FALSE, SET TRUE"))
 
     def _execute(self, database: str, *statements: sql.SQL | sql.Composed) -> int:
         """Run statements as superuser, each on its own; the row count of the last."""

@@ -6,6 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import SimpleTemplateResponse
 from django.urls import reverse
 
+from mesassist.tenants.place import PlatformRole
 from mesassist.tenants.scope import platform_scope
 
 
@@ -18,7 +19,7 @@ class PlatformAdminMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if not request.path_info.startswith(reverse("admin:index")) or not request.user.is_staff:
             return self.get_response(request)
-        with platform_scope("admin"):
+        with platform_scope("admin", role=PlatformRole.STAFF):
             response = self.get_response(request)
             # Admin pages render lazily: their queries must run before the scope closes.
             if isinstance(response, SimpleTemplateResponse) and not response.is_rendered:

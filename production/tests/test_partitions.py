@@ -206,3 +206,17 @@ class TestReferences:
                 with pytest.raises(Exception, match="lock timeout"):
                     cursor.execute("DELETE FROM production_idealcycle; DELETE FROM production_machine")
             assert Event.objects.get().machine.code == "M1"
+
+
+class TestWalls:
+    def test_a_month_made_later_is_walled_too(self, alfa, small_plant):
+        month = dt.date(2019, 4, 1)
+        assert partitions.make_months(months=[month]) == 1
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT relrowsecurity, relforcerowsecurity, (SELECT count(*) FROM pg_policy WHERE polrelid = c.oid)"
+                " FROM pg_class c WHERE relname = 'production_event_2019_04'"
+            )
+            is_on, is_forced, policies = cursor.fetchone()
+        assert (is_on, is_forced) == (True, True)
+        assert policies >= 2

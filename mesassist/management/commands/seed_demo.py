@@ -67,8 +67,8 @@ def seed_tenant(*, cast: Cast, now: dt.datetime) -> Iterator[str]:
     """Bring one tenant to where the demo needs it; a sentence per step."""
     tenant, is_new = Tenant.objects.get_or_create(slug=cast.slug, defaults={"name": cast.name})
     yield f"tenant {tenant.name}, {'new' if is_new else 'as before'}"
-    yield seed_people(tenant=tenant, people=cast.people)
     with tenant_scope(tenant):
+        yield seed_people(tenant=tenant, people=cast.people)
         yield seed_assistant(tenant=tenant)
         filled = fill_plant(tenant=tenant, plan=cast.plan, seed=SEED, weeks=WEEKS, now=now)
         since = f" since {filled.from_at:%Y-%m-%d %H:%M} UTC" if filled.from_at else ""
