@@ -1,4 +1,4 @@
-"""Pages of the hall: the way in, the choice of a plant, and whether the portal is alive and ready."""
+"""Pages of the hall: the choice of a plant, and whether the portal is alive and ready."""
 
 from collections.abc import Callable
 from http import HTTPStatus
@@ -6,34 +6,16 @@ from http import HTTPStatus
 import redis
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
-from django.contrib.auth.views import LoginView
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
-from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from django.views.defaults import page_not_found
 
-DEMO_PEOPLE = (
-    ("ana", _("operator at Alfa: looks and asks")),
-    ("boris", _("manager at Alfa: also settings and summaries")),
-    ("carla", _("manager at Beta: another plant")),
-    ("admin", _("platform staff: the administration")),
-)
-
-
-class SignIn(LoginView):
-    """The sign-in page; in the demo it names the people one may be."""
-
-    template_name = "sign_in.html"
-    redirect_authenticated_user = True
-
-    def get_context_data(self, **kwargs: object) -> dict[str, object]:
-        """The form, and the demo's cast where it exists."""
-        demo = DEMO_PEOPLE if settings.DEMO and settings.DEBUG else ()
-        return super().get_context_data(**kwargs) | {"demo_people": demo}
+from mesassist.tenants.place import PlatformRole
+from mesassist.tenants.scope import platform_scope
 
 
 def show_our_own_not_found(
@@ -55,7 +37,9 @@ def show_our_own_not_found(
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
     """Straight to the person's plant; a choice when there are several, or when `?choose` asks for one."""
-    memberships = list(request.user.memberships.select_related("tenant").order_by("tenant__name"))  # type: ignore[union-attr]
+    open_ones = request.user.memberships.filter(tenant__closed_at=None)  # type: ignore[union-attr]
+    with platform_scope("who asks", role=PlatformRole.DOOR):
+        memberships = list(open_ones.select_related("tenant").order_by("tenant__name"))
     if len(memberships) == 1 and "choose" not in request.GET:
         return redirect("dashboards:board", memberships[0].tenant.slug)
     return render(request, "home.html", {"memberships": memberships})

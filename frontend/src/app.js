@@ -1,10 +1,12 @@
 // The portal's own script: everything here is a comfort; every page works without it.
 import { followTheme } from "./theme.js";
 import { followStrips } from "./strips.js";
+import { followPasskeys } from "./passkeys.js";
 
 document.documentElement.classList.add("scripted");
 followTheme();
 followStrips();
+followPasskeys();
 
 const all = (selector, root = document) => [...root.querySelectorAll(selector)];
 

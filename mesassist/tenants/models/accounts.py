@@ -1,9 +1,8 @@
-"""Tenants: the rows that say who is who; they are read before a tenant is active, so they are not scoped."""
+"""Accounts: plants, people and who belongs where; read before a tenant is active."""
 
 from django.contrib.auth.models import AbstractUser
 from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
-from knox.models import AbstractAuthToken, AuthTokenManager
 
 
 class Tenant(models.Model):
@@ -21,6 +20,10 @@ class Tenant(models.Model):
         validators=[MinValueValidator(1)],
         help_text="Older events are dropped, their figures stay. Empty: all are kept.",
     )
+    requires_second_factor = models.BooleanField(
+        default=False, help_text="Members without a second factor set one up before they see anything."
+    )
+    closed_at = models.DateTimeField(null=True, blank=True, help_text="Since when nobody enters any more; empty: open.")
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -53,6 +56,7 @@ class Membership(models.Model):
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="memberships")
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
     role = models.PositiveSmallIntegerField(choices=Role.choices, default=Role.VIEWER)
+    last_seen_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     class Meta:
         constraints = [
@@ -62,33 +66,3 @@ class Membership(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user} is {self.get_role_display()} of {self.tenant}"
-
-
-class Scope(models.TextChoices):
-    """What an API key may do."""
-
-    INGEST = "ingest"
-    READ = "read"
-    ANALYSE = "analyse"
-    CONFIGURE = "configure"
-
-
-class ApiKey(AbstractAuthToken):
-    """A key of another system: hashed, shown once. Its name is the default `source` of the events it sends."""
-
-    tenant: "models.ForeignKey[Tenant, Tenant]" = models.ForeignKey(
-        Tenant, on_delete=models.CASCADE, related_name="api_keys"
-    )
-    name: "models.CharField[str, str]" = models.CharField(
-        max_length=64, help_text="The name of the system that holds the key."
-    )
-    scopes = models.JSONField(default=list, help_text="Any of: ingest, read, analyse, configure.")
-
-    objects = AuthTokenManager()
-
-    class Meta:
-        constraints = [models.UniqueConstraint(fields=["tenant", "digest"], name="apikey_of_tenant")]
-        verbose_name = "API key"
-
-    def __str__(self) -> str:
-        return f"{self.name} ({self.token_key}...)"
