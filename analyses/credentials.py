@@ -1,24 +1,21 @@
 """Credentials: a tenant's token goes in sealed and comes out only for a call, at the address it was entered for."""
 
 from analyses.models import AssistantSettings
-from mesassist.tenants.secrets import reveal, seal
+from mesassist.tenants.sealed import open_secret, put_secret
 
-COLUMN = "assistant.token"
 LONGEST_TOKEN = 500
 
 
 def put_token(*, assistant: AssistantSettings, token: str) -> None:
     """Set the token of an unsaved or saved assistant; an empty one removes it. Does not save."""
-    assistant.token = seal(token, tenant_id=assistant.tenant_id, column=COLUMN) if token else ""
+    put_secret(assistant, "token", token)
     # The last four of a short secret would be most of it.
     assistant.token_hint = token[-4:] if len(token) >= 12 else ""
 
 
 def open_token(*, assistant: AssistantSettings, purpose: str) -> str:
     """The token for a call, or "" when there is none; raises `SecretUnreadable`."""
-    if not assistant.token:
-        return ""
-    return reveal(assistant.token, tenant_id=assistant.tenant_id, column=COLUMN, purpose=purpose)
+    return open_secret(assistant, "token", purpose=purpose)
 
 
 def find_token_mistake(token: str) -> str:

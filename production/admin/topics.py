@@ -10,10 +10,11 @@ from django.contrib import admin, messages
 from django.http import HttpRequest
 
 from mesassist.tenants.admin import RecordAdmin, TenantAdmin, TenantForm
+from mesassist.tenants.place import PlatformRole
 from mesassist.tenants.scope import platform_scope, tenant_scope
-from mesassist.tenants.secrets import seal
-from production.ingest import brokers, registry
-from production.ingest.brokers import BrokerRefuses
+from mesassist.tenants.sealed import put_secret
+from production.ingest import brokers
+from production.ingest.admission import BrokerRefuses
 from production.ingest.contract import is_reserved
 from production.ingest.progress import resume_partition
 from production.ingest.registry import Registry, RegistryAway
@@ -32,6 +33,11 @@ class KafkaSourceForm(TenantForm):
     registry_secret = forms.CharField(
         label="Registry password", required=False, strip=False, widget=forms.PasswordInput, help_text=KEPT
     )
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._stored_servers = set(self.instance.bootstrap_servers.split(","))
+        self._stored_registry = origin_of(self.instance.registry_url)
 
     def clean_bootstrap_servers(self) -> str:
         """host:port, several with commas between."""
@@ -88,6 +94,8 @@ class KafkaSourceForm(TenantForm):
                     self.add_error(needed, "A password needs this too.")
             if not said.get("broker_password") and not self.instance.sasl_password:
                 self.add_error("broker_password", "Enter the password.")
+            elif not said.get("broker_password") and self._has_other_brokers():
+                self.add_error("broker_password", "These are other brokers: enter the password for them.")
         if said.get("payload") == Payload.AVRO and not said.get("registry_url") and "registry_url" not in self.errors:
             self.add_error("registry_url", "Avro records name their schema by id; the registry knows it.")
         if topic and said.get("dead_letter_topic") == topic:
@@ -97,26 +105,35 @@ class KafkaSourceForm(TenantForm):
         return said
 
     def save(self, commit: bool = True) -> Any:
-        """Seal what was entered; forget what is no longer used."""
+        """Seal what was entered; forget what is no longer used, or was entered for another address."""
         row = self.instance
-        for entered, column, bound, is_used in (
-            ("broker_password", "sasl_password", brokers.PASSWORD_COLUMN, row.security.startswith("SASL")),
-            ("registry_secret", "registry_password", registry.PASSWORD_COLUMN, bool(row.registry_username)),
+        has_moved = origin_of(row.registry_url) != self._stored_registry
+        for entered, column, is_used, is_elsewhere in (
+            ("broker_password", "sasl_password", row.security.startswith("SASL"), self._has_other_brokers()),
+            ("registry_secret", "registry_password", bool(row.registry_username), has_moved),
         ):
-            if not is_used:
-                setattr(row, column, "")
-            elif plain := self.cleaned_data[entered]:
-                setattr(row, column, seal(plain, tenant_id=row.tenant_id, column=bound))
+            plain = self.cleaned_data[entered] if is_used else ""
+            if plain or is_elsewhere or not is_used:
+                put_secret(row, column, plain)
         return super().save(commit)
+
+    def _has_other_brokers(self) -> bool:
+        return not set(self.cleaned_data.get("bootstrap_servers", "").split(",")) <= self._stored_servers
 
     def _said(self, name: str) -> str:
         """What the form says, or the row where the field is not to be edited any more."""
         return str(self.cleaned_data.get(name, "") if name in self.fields else getattr(self.instance, name))
 
     def _feeds_another(self, servers: str, topic: str) -> bool:
-        with platform_scope("a topic feeds one tenant only"):
+        with platform_scope("a topic feeds one tenant only", role=PlatformRole.STAFF):
             rows = KafkaSource.objects.filter(bootstrap_servers=servers, topic=topic)
             return rows.exclude(pk=self.instance.pk).exists()
+
+
+def origin_of(url: str) -> tuple[str, str, int | None]:
+    """Scheme, host and port: what a password was entered for."""
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname or "", parts.port
 
 
 def _check_topic(name: str) -> str:

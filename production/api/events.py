@@ -21,7 +21,7 @@ from rest_framework.response import Response
 from mesassist.tenants.apidoor import TenantDoor
 from mesassist.tenants.models import ApiKey, Scope
 from mesassist.tenants.problems import Problem
-from production.ingest.contract import Batch, BatchRefused, is_reserved, read_batch, read_lines
+from production.ingest.contract import Batch, BatchRefused, Refused, is_reserved, read_batch, read_lines
 from production.ingest.store import Incoming, Receipt, store_events
 
 BATCH_SCHEMA, EVENT_SCHEMAS = msgspec.json.schema_components([Batch], ref_template="#/components/schemas/{name}")
@@ -142,8 +142,31 @@ IN_FLIGHT = InFlight()
 
 def name_source(request: Request) -> str:
     """The source of events that name none: the key's name, or the person's; never one that lends more authority."""
-    name = request.auth.name if isinstance(request.auth, ApiKey) else request.user.get_username()
+    key = request.auth if isinstance(request.auth, ApiKey) else None
+    name = key.source or key.name if key else request.user.get_username()
     return f"sent by {name}"[:64] if is_reserved(name) else name[:64]
+
+
+def claimed_source(event: Any) -> Any:
+    """The source that an event names, also one that was refused: mended later, it would still name it."""
+    if not isinstance(event, Refused):
+        return event.source
+    try:
+        said = msgspec.json.decode(event.raw)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return None
+    return said.get("source") if isinstance(said, dict) else None
+
+
+def check_sources(events: Sequence[Incoming], key: Any) -> None:
+    """Refuse events that claim another source than the one that the key is bound to; none of the request is taken."""
+    if not isinstance(key, ApiKey) or not key.source:
+        return
+    for index, event in enumerate(events):
+        claimed = claimed_source(event)
+        if claimed not in (None, key.source):
+            detail = f"Event {index} claims the source {str(claimed)[:64]!r}; this key sends for {key.source!r} only."
+            raise Problem(403, "source_not_yours", detail)
 
 
 class EventsDoor(TenantDoor):
@@ -166,6 +189,7 @@ class EventsDoor(TenantDoor):
             events: Sequence[Incoming] | Any = request.data
             if isinstance(events, Mapping):  # what REST framework makes of no body at all
                 raise Problem(400, "invalid", 'Send {"events": [...]}.')
+            check_sources(events, request.auth)
             receipt = store_events(events=events, source=name_source(request), now=timezone.now())
         return Response(describe_receipt(receipt))
 

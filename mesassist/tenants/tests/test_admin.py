@@ -4,8 +4,11 @@ import re
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
 from mesassist.tenants.models import ApiKey, Membership, Role, Tenant, User
+
+pytestmark = pytest.mark.usefixtures("overview")
 
 KEYS = reverse("admin:tenants_apikey_add")
 
@@ -21,15 +24,17 @@ def new_key(desk, alfa, boris):
 
     def make(**changes):
         form = {"name": "erp-7", "scopes": ["read", "ingest"], "user": boris.pk, "expiry_0": "", "expiry_1": ""}
+        form |= {"source": "", "networks": "10.0.0.0/8, 127.0.0.1", "enabled": "on"}
         return desk.post(f"{KEYS}?tenant=alfa", form | changes)
 
     return make
 
 
 def text_of(answer):
-    return re.search(r'id="new-key">([0-9a-f]{64})<', answer.content.decode()).group(1)
+    return re.search(r'id="new-key">(mes_[0-9a-f]{64})<', answer.content.decode()).group(1)
 
 
+@pytest.mark.usefixtures("overview")
 class TestKeys:
     def test_a_new_key_is_shown_once_and_works(self, new_key, caller, desk):
         answer = new_key()
@@ -55,6 +60,20 @@ class TestKeys:
             boris,
             None,
         )
+
+    def test_its_networks_are_kept_in_their_usual_form(self, new_key, staff):
+        new_key()
+        row = ApiKey.objects.get()
+        assert (row.networks, row.made_by) == (["10.0.0.0/8", "127.0.0.1/32"], staff)
+
+    def test_rotating_shows_a_second_key_and_lets_the_first_one_end_in_a_week(self, new_key, desk):
+        first = text_of(new_key())
+        chosen = {"action": "rotate", "_selected_action": [ApiKey.objects.get().pk]}
+        second = text_of(desk.post(reverse("admin:tenants_apikey_changelist"), chosen))
+        assert first != second
+        ends = ApiKey.objects.get(token_key=first[:15]).expiry
+        assert 6 <= (ends - timezone.now()).days <= 7
+        assert ApiKey.objects.get(token_key=second[:15]).expiry is None
 
     def test_an_unknown_scope_is_refused(self, new_key):
         assert "not one of the available choices" in new_key(scopes=["read", "everything"]).content.decode()

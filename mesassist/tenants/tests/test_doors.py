@@ -7,7 +7,7 @@ from django.test import RequestFactory
 
 from mesassist.tenants.doors import door
 from mesassist.tenants.models import Membership, Role
-from mesassist.tenants.scope import current_tenant
+from mesassist.tenants.scope import current_tenant, tenant_scope
 
 
 @door(Role.OPERATOR)
@@ -19,7 +19,7 @@ def page(request):
 def visit(django_user_model):
     def go(user, slug="alfa"):
         request = RequestFactory().get(f"/t/{slug}/")
-        request.user = user
+        request.user, request.session = user, {}
         return page(request, tenant=slug)
 
     return go
@@ -48,8 +48,9 @@ class TestDoor:
             messages.append(str(caught.value))
         assert messages[0] == messages[1]
 
-    def test_it_closes_at_once_when_the_membership_ends(self, visit, ana):
-        Membership.objects.filter(user=ana).delete()
+    def test_it_closes_at_once_when_the_membership_ends(self, visit, ana, alfa):
+        with tenant_scope(alfa):
+            Membership.objects.filter(user=ana).delete()
         with pytest.raises(Http404):
             visit(ana)
 

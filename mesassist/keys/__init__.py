@@ -1,0 +1,1 @@
+"""The keys room: the pages on which a plant's admins look after its API keys."""
