@@ -3,25 +3,27 @@
 import atexit
 import hashlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import httpx2
 
 from mesassist.tenants.outbound import (
+    Blocked,
     DeadlinePassed,
     PackedAnswer,
+    Route,
     TooManyBytes,
     Watch,
     WatchedTransport,
     WireCut,
-    admit_any,
     begin_watch,
     refuse_packed,
     wait_idly,
 )
 
 __all__ = [
+    "Blocked",
     "DeadlinePassed",
     "Line",
     "PackedAnswer",
@@ -77,35 +79,36 @@ class FinishingBody(httpx2.SyncByteStream):
 class FinishingTransport(WatchedTransport):
     """The same, and each body can be finished."""
 
-    def __init__(self, line: "Line", admit: Callable[[str, str, int], None]) -> None:
-        super().__init__(line, admit)
-        self._line = line
+    def __init__(self, line: "Line") -> None:
+        super().__init__(line)
+        self._thread_line = line
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         """Send, and wrap the body so that it can be finished."""
         response = super().handle_request(request)
         assert isinstance(response.stream, httpx2.SyncByteStream)  # noqa: S101 - for the type checker
-        response.stream = FinishingBody(response.stream, self._line)
+        response.stream = FinishingBody(response.stream, self._thread_line)
         return response
 
 
 class Line:
-    """One thread's HTTP client and the watch of the exchange that is under way on it."""
+    """One thread's HTTP client, and the watch and the route of the exchange that is under way on it."""
 
-    def __init__(self, admit: Callable[[str, str, int], None] = admit_any) -> None:
+    def __init__(self) -> None:
         self.watch = begin_watch(deadline_s=0, idle_s=0, max_bytes=0)
+        self.route: Route | None = None
         self.sent_sha256 = ""
         self.client = httpx2.Client(
-            transport=FinishingTransport(self, admit),
+            transport=FinishingTransport(self),
             trust_env=False,
             follow_redirects=False,
             event_hooks={"request": [self._send_plainly], "response": [refuse_packed]},
         )
 
     @contextmanager
-    def exchange(self, watch: Watch) -> Iterator[httpx2.Client]:
-        """The client, for one exchange under `watch`."""
-        self.watch, self.sent_sha256 = watch, ""
+    def exchange(self, watch: Watch, route: Route) -> Iterator[httpx2.Client]:
+        """The client, for one exchange under `watch` that may go along `route` and nowhere else."""
+        self.watch, self.route, self.sent_sha256 = watch, route, ""
         # Cookies of one tenant's endpoint must never reach another tenant's on the same host.
         self.client.cookies.clear()
         yield self.client

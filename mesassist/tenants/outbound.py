@@ -1,4 +1,4 @@
-"""Outbound: requests to addresses that other people chose, with deadline and byte cap inside the sockets.
+"""Outbound: the one way out to addresses that other people chose; deadline, byte cap and route inside the sockets.
 
 A check in the loop that reads an answer never runs while a server stays silent or drips comments, so the limits live
 where every byte passes. The same place is reached while nothing arrives, which is when a lease must be renewed.
@@ -7,95 +7,61 @@ where every byte passes. The same place is reached while nothing arrives, which 
 import socket
 import ssl
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Iterable
 from typing import Any, Protocol
 
 import httpcore2
 import httpx2
 
-TICK_S = 0.25
+from mesassist.tenants.egress.names import NameLookup
+from mesassist.tenants.egress.routes import Blocked, Route, find_route, never, tls_context
+from mesassist.tenants.egress.targets import NotATarget, target_of
+from mesassist.tenants.egress.watch import (
+    DeadlinePassed,
+    PackedAnswer,
+    TooManyBytes,
+    Watch,
+    WentQuiet,
+    WireCut,
+    begin_watch,
+    wait_idly,
+)
+
+__all__ = [
+    "Blocked",
+    "DeadlinePassed",
+    "PackedAnswer",
+    "Route",
+    "TooManyBytes",
+    "Watch",
+    "Watched",
+    "WatchedTransport",
+    "WentQuiet",
+    "WireCut",
+    "begin_watch",
+    "find_route",
+    "refuse_packed",
+    "wait_idly",
+]
+
 WRITE_PIECE = 64 * 1024
 KEEPALIVE_S = 90.0
-
-
-class WireCut(Exception):
-    """We ended an exchange ourselves: one of the limits below."""
-
-
-class DeadlinePassed(WireCut):
-    """The whole exchange took longer than it may; carries the seconds it had."""
-
-
-class WentQuiet(WireCut):
-    """Nothing arrived for too long."""
-
-
-class TooManyBytes(WireCut):
-    """More arrived than an answer may have."""
-
-
-class PackedAnswer(WireCut):
-    """The answer came compressed though we asked for it plain: its size could not be bounded."""
-
-
-def wait_idly() -> None:
-    """What is done while nothing arrives, when nobody has a better idea."""
-
-
-@dataclass
-class Watch:
-    """What one exchange may still use. Times are of the monotonic clock."""
-
-    deadline: float
-    deadline_s: float
-    idle_s: float
-    bytes_left: int
-    on_wait: Callable[[], None] = wait_idly
-    heard_at: float = 0.0
-
-    def look(self) -> float:
-        """Do what is due meanwhile; return the seconds that one socket operation may take, or raise `WireCut`."""
-        self.on_wait()
-        now = time.monotonic()
-        if now >= self.deadline:
-            raise DeadlinePassed(self.deadline_s)
-        if now - self.heard_at >= self.idle_s:
-            raise WentQuiet
-        return min(TICK_S, self.deadline - now)
-
-    def take(self, size: int) -> None:
-        """Note that bytes arrived; raises `TooManyBytes`."""
-        self.heard_at = time.monotonic()
-        self.bytes_left -= size
-        if self.bytes_left < 0:
-            raise TooManyBytes
-
-
-def begin_watch(*, deadline_s: float, idle_s: float, max_bytes: int, on_wait: Callable[[], None] = wait_idly) -> Watch:
-    """A watch that starts now."""
-    now = time.monotonic()
-    return Watch(
-        deadline=now + deadline_s,
-        deadline_s=deadline_s,
-        idle_s=idle_s,
-        bytes_left=max_bytes,
-        on_wait=on_wait,
-        heard_at=now,
-    )
+CONNECT_S = 5.0
+# As many endpoints as one thread keeps connections to.
+ROUTES_KEPT = 8
 
 
 class Watched(Protocol):
-    """Whoever holds the watch of the exchange that is under way."""
+    """Whoever holds the watch and the route of the exchange that is under way."""
 
     watch: Watch
+    route: Route | None
 
 
 class WatchedStream(httpcore2.NetworkStream):
     """A connection whose reads and writes obey the line's present watch."""
 
-    def __init__(self, inner: httpcore2.NetworkStream, line: "Watched") -> None:
+    def __init__(self, inner: httpcore2.NetworkStream, line: Watched) -> None:
         self._inner, self._line = inner, line
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
@@ -110,10 +76,19 @@ class WatchedStream(httpcore2.NetworkStream):
             return data
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        """Write in pieces, each within what is left of the deadline."""
-        for start in range(0, len(buffer), WRITE_PIECE):
-            left = max(self._line.watch.deadline - time.monotonic(), 0.001)
-            self._inner.write(buffer[start : start + WRITE_PIECE], timeout=left)
+        """Write in ticks too: a server that takes a byte at a time would hold us as long as one that sends so."""
+        waiting = memoryview(buffer)
+        plug: socket.socket = self._inner.get_extra_info("socket")
+        while waiting:
+            plug.settimeout(self._line.watch.look())
+            try:
+                taken = plug.send(waiting[:WRITE_PIECE])
+            except TimeoutError:
+                continue
+            except OSError as error:
+                raise httpcore2.WriteError(str(error)) from error
+            self._line.watch.give()
+            waiting = waiting[taken:]
 
     def close(self) -> None:
         """Close the connection."""
@@ -131,10 +106,10 @@ class WatchedStream(httpcore2.NetworkStream):
 
 
 class WatchedBackend(httpcore2.NetworkBackend):
-    """Resolves a name once, asks for each address whether it may be called, and dials that very address."""
+    """Resolves a name once, asks the route about every address it gave, and dials one of these very addresses."""
 
-    def __init__(self, line: "Watched", admit: Callable[[str, str, int], None]) -> None:
-        self._line, self._admit, self._inner = line, admit, httpcore2.SyncBackend()
+    def __init__(self, line: Watched, route: Route) -> None:
+        self._line, self._route, self._inner = line, route, httpcore2.SyncBackend()
 
     def connect_tcp(
         self,
@@ -144,11 +119,11 @@ class WatchedBackend(httpcore2.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> WatchedStream:
-        """Connect within `timeout` seconds in all; `admit` raises for an address that must not be called."""
-        addresses = resolve_host(host, port)
+        """Connect within `timeout` seconds in all; raises `Blocked` where one address must not be called."""
+        until = time.monotonic() + (timeout or CONNECT_S)
+        addresses = resolve_host(host, port, line=self._line, until=until)
         for address in addresses:
-            self._admit(host, address, port)
-        until = time.monotonic() + (timeout or 5.0)
+            self._route.admit(address)
         for number, address in enumerate(addresses, start=1):
             self._line.watch.look()
             try:
@@ -160,41 +135,68 @@ class WatchedBackend(httpcore2.NetworkBackend):
                     raise
         raise httpcore2.ConnectError(f"{host} has no address.")
 
+    def connect_unix_socket(
+        self, path: str, timeout: float | None = None, socket_options: Iterable[Any] | None = None
+    ) -> WatchedStream:
+        """Never: the portal's own servers listen there."""
+        raise never(self._route.target)
 
-def resolve_host(host: str, port: int) -> list[str]:
+
+def resolve_host(host: str, port: int, *, line: Watched, until: float) -> list[str]:
     """The addresses of a host, in the system's order, each once; raises `httpcore2.ConnectError`."""
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
-        raise httpcore2.ConnectError(f"The name does not resolve: {error}") from error
-    return list(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found))
-
-
-def admit_any(_host: str, _address: str, _port: int) -> None:
-    """Let every address be called. The check for private and platform addresses belongs here."""
+    lookup = NameLookup(host, port)
+    # Whoever owns the name decides how slowly it resolves.
+    while not lookup.done.wait(min(line.watch.look(), max(until - time.monotonic(), 0.001))):
+        if time.monotonic() >= until:
+            raise httpcore2.ConnectTimeout("The name did not resolve in time.")
+    if lookup.fault is not None:
+        raise httpcore2.ConnectError(f"The name does not resolve: {lookup.fault}") from lookup.fault
+    return lookup.addresses
 
 
 class WatchedTransport(httpx2.HTTPTransport):
-    """The usual transport over our backend."""
+    """The usual transport over our backend, with connections of its own for each route."""
 
-    def __init__(self, line: Watched, admit: Callable[[str, str, int], None]) -> None:
+    def __init__(self, line: Watched) -> None:
         super().__init__(verify=tls_context(), trust_env=False)
-        # The transport offers no parameter for the backend; its pool is the one private name that we use.
-        self._pool = httpcore2.ConnectionPool(
-            ssl_context=tls_context(),
+        self._line = line
+        self._pools: dict[Route, httpcore2.ConnectionPool] = {}
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        """Send it if it goes where the exchange may go: neither a redirect nor a mistake leads elsewhere."""
+        route = self._line.route
+        try:
+            wanted = target_of(request.url)
+        except NotATarget:
+            wanted = None
+        if route is None or wanted != route.target:
+            raise Blocked(wanted, "A request was to leave for another address.", "Check the endpoint's address.")
+        # The transport offers no parameter for the pool; this is the one private name that we use.
+        self._pool = self._pool_of(route)
+        return super().handle_request(request)
+
+    def close(self) -> None:
+        """Close all connections."""
+        for pool in self._pools.values():
+            pool.close()
+        self._pools.clear()
+        super().close()
+
+    def _pool_of(self, route: Route) -> httpcore2.ConnectionPool:
+        # A connection that one tenant's approval opened must not serve another's, nor outlive the approval.
+        pool = self._pools.pop(route, None) or httpcore2.ConnectionPool(
+            ssl_context=route.tls(),
             max_connections=4,
             keepalive_expiry=KEEPALIVE_S,
-            network_backend=WatchedBackend(line, admit),
+            network_backend=WatchedBackend(self._line, route),
         )
+        self._pools[route] = pool
+        if len(self._pools) > ROUTES_KEPT:
+            self._pools.pop(next(iter(self._pools))).close()
+        return pool
 
 
 def refuse_packed(response: httpx2.Response) -> None:
     """Refuse a compressed answer: a few kilobytes of it could unpack to gigabytes."""
     if response.headers.get("content-encoding", "identity") != "identity":
         raise PackedAnswer
-
-
-@cache
-def tls_context() -> ssl.SSLContext:
-    """The one TLS context: making it costs more than a whole call, sharing it costs nothing."""
-    return httpx2.create_ssl_context(trust_env=False)

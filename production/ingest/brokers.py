@@ -6,30 +6,24 @@ import socket
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, ClusterMetadata  # type: ignore[attr-defined]
 from django.conf import settings
 
-from mesassist.tenants.secrets import SecretUnreadable, reveal
+from mesassist.tenants.scrubbing import scrub
+from mesassist.tenants.sealed import open_secret
+from mesassist.tenants.secrets import SecretUnreadable
+from production.ingest.admission import BrokerRefuses, admit_brokers, spell_server
 from production.models import KafkaSource
 
-PASSWORD_COLUMN = "production.KafkaSource.sasl_password"  # noqa: S105 - the name of a column
 LOOK_S = 5.0
 # Long enough for a slow batch and a slow database, short enough that a hung process loses its partitions.
 POLL_AT_LEAST_MS = 300_000
 BATCH_BYTES = 32 * 1024 * 1024
 
 
-class BrokerRefuses(Exception):
-    """The broker, or our own configuration of it, does not let us read; the message says why."""
-
-
-def admit_brokers(_servers: str) -> None:
-    """Let every address be dialled. The check for private and platform addresses belongs here."""
-
-
 def client_settings(source: KafkaSource) -> dict[str, Any]:
     """librdkafka's settings for whoever speaks to this source's broker; raises `BrokerRefuses`."""
-    admit_brokers(source.bootstrap_servers)
+    admit_brokers(source, source.bootstrap_servers.split(","))
     wanted: dict[str, Any] = {
         "bootstrap.servers": source.bootstrap_servers,
         "client.id": f"mesassist-{name_reader()}",
@@ -65,6 +59,8 @@ def consumer_settings(source: KafkaSource) -> dict[str, Any]:
         "max.partition.fetch.bytes": BATCH_BYTES // 8,
         "queued.max.messages.kbytes": 2 * BATCH_BYTES // 1024,
         "fetch.wait.max.ms": 200,
+        # How often the brokers that the library has learnt of are looked at (`admission`).
+        "statistics.interval.ms": 5_000,
         # A topic that is made later, or made again, is noticed within this time.
         "topic.metadata.refresh.interval.ms": 10_000,
         "allow.auto.create.topics": False,
@@ -77,19 +73,33 @@ def consumer_settings(source: KafkaSource) -> dict[str, Any]:
 
 def list_partitions(source: KafkaSource) -> list[int]:
     """The partitions of the source's topic as its broker tells them; raises `BrokerRefuses`."""
-    said: list[KafkaError] = []
-    try:
-        client = AdminClient(client_settings(source) | {"error_cb": said.append})
-        topic = client.list_topics(source.topic, timeout=LOOK_S).topics[source.topic]
-    except KafkaException as error:
-        raise BrokerRefuses(describe_error(said[-1] if said else error.args[0])) from error
+    topic = _ask_broker(source).topics[source.topic]
     if topic.error is not None:
         raise BrokerRefuses(describe_error(topic.error))
     return sorted(topic.partitions)
 
 
+def meet_brokers(source: KafkaSource) -> None:
+    """Raise `BrokerRefuses` unless all the brokers that the source's first one names may be dialled."""
+    admit_brokers(source, [spell_server(one.host or "", one.port) for one in _ask_broker(source).brokers.values()])
+
+
+def _ask_broker(source: KafkaSource) -> ClusterMetadata:
+    said: list[KafkaError] = []
+    try:
+        client = AdminClient(client_settings(source) | {"error_cb": said.append})
+        return client.list_topics(source.topic, timeout=LOOK_S)
+    except KafkaException as error:
+        cause = said[-1] if said else error.args[0]
+        raise BrokerRefuses(describe_error(cause)) from error
+
+
 def describe_error(error: KafkaError) -> str:
-    """What librdkafka says, for people."""
+    """What librdkafka says, for people. A broker words part of it, and some repeat what they were shown."""
+    return scrub(_describe(error))
+
+
+def _describe(error: KafkaError) -> str:
     if error.code() in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC):
         return "The broker has no such topic."
     if error.code() in (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED):
@@ -107,11 +117,7 @@ def name_reader() -> str:
 
 
 def _reveal_password(source: KafkaSource) -> str:
-    if not source.sasl_password:
-        return ""
     try:
-        return reveal(
-            source.sasl_password, tenant_id=source.tenant_id, column=PASSWORD_COLUMN, purpose="read from Kafka"
-        )
+        return open_secret(source, "sasl_password", purpose="read from Kafka")
     except SecretUnreadable as error:
         raise BrokerRefuses(str(error)) from error

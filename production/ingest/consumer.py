@@ -13,8 +13,9 @@ from django.db import DatabaseError, connection
 from django.utils import timezone
 
 from mesassist.tenants.scope import tenant_scope
+from production.ingest.admission import BrokerRefuses, admit_brokers, brokers_of
 from production.ingest.batches import Done, Plant, take_batch
-from production.ingest.brokers import BATCH_BYTES, BrokerRefuses, consumer_settings, describe_error
+from production.ingest.brokers import BATCH_BYTES, consumer_settings, describe_error, meet_brokers
 from production.ingest.deadletters import DeadLetterStuck
 from production.ingest.decoding import TrialFailed, find_crash
 from production.ingest.lanes import BackOff, Lane
@@ -49,7 +50,8 @@ def consume_source(*, source: KafkaSource, stop: Event, until_empty: bool = Fals
     while not stop.is_set():
         try:
             reading = Reading(source)
-        except (KafkaException, BrokerRefuses) as error:
+        except (KafkaException, BrokerRefuses, DatabaseError) as error:
+            connection.close()
             _tell_problem(source, str(error))
             stop.wait(wait.longer())
             continue
@@ -84,8 +86,20 @@ class Reading:
         self.is_broken = False
         self.told_at = self.source_told_at = self.looked_at = time.monotonic() - IDLE_TELL_S
         self.told_problem = ""
-        self.consumer = Consumer(consumer_settings(source) | {"error_cb": self.note_error})
+        callbacks = {"error_cb": self.note_error, "stats_cb": self.look_at_brokers}
+        # Before there is a consumer: one that has a group dials whichever broker it hears of first.
+        meet_brokers(source)
+        self.consumer = Consumer(consumer_settings(source) | callbacks)
         self.consumer.subscribe([source.topic], on_assign=self.assign, on_revoke=self.revoke, on_lost=self.lose)
+
+    def look_at_brokers(self, statistics: str) -> None:
+        """Whether the brokers that the library has learnt of may be dialled; called by it while it is polled."""
+        try:
+            admit_brokers(self.source, brokers_of(statistics))
+        except BrokerRefuses as refusal:
+            self.problem, self.is_broken = str(refusal), True
+        except DatabaseError:
+            connection.close()
 
     def run(self, stop: Event, *, until_empty: bool = False) -> None:
         """Turn until stopped, or until everything assigned is at its end."""

@@ -9,28 +9,22 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
-import httpx2
 import msgspec
 import structlog
 from django.utils import timezone
 
-from mesassist.tenants.outbound import (
-    Watch,
-    WatchedTransport,
-    WireCut,
-    admit_any,
-    begin_watch,
-    refuse_packed,
-)
-from mesassist.tenants.secrets import SecretUnreadable, reveal
+from mesassist.tenants.egress.calls import CallBlocked, CallFailed, Line
+from mesassist.tenants.models import Purpose
+from mesassist.tenants.sealed import open_secret
+from mesassist.tenants.secrets import SecretUnreadable
 from production.ingest.avro import Schema, SchemaRefused, check_definition, parse_definition
 from production.ingest.refusals import EventRefused, storable
 from production.models import KafkaSource, KnownSchema
 
 log = structlog.get_logger(__name__)
-PASSWORD_COLUMN = "production.KafkaSource.registry_password"  # noqa: S105 - the name of a column
 DEADLINE_S = 5.0
 ANSWER_BYTES = 1024 * 1024
+ACCEPT = {"accept": "application/vnd.schemaregistry.v1+json, application/json"}
 # An id that the registry does not know may be registered a moment later; until then it is not asked for every record.
 UNKNOWN_FOR_S = 30.0
 # Subject, version, schema not found.
@@ -50,57 +44,48 @@ class Registry:
 
     def __init__(self, source: KafkaSource) -> None:
         self.source = source
-        self.watch: Watch = begin_watch(deadline_s=0, idle_s=0, max_bytes=0)
-        self.client = httpx2.Client(
-            transport=WatchedTransport(self, admit_any),
-            trust_env=False,
-            follow_redirects=False,
-            headers={
-                "accept": "application/vnd.schemaregistry.v1+json, application/json",
-                "accept-encoding": "identity",
-            },
-            event_hooks={"response": [refuse_packed]},
-        )
+        self.line = Line(Purpose.REGISTRY)
 
     def ask(self, path: str) -> Any:
         """The answer to GET `path`; None when the registry says that there is no such thing. Raises `RegistryAway`."""
         if not self.source.registry_url:
             raise RegistryAway("No schema registry is set for this source.")
         host = urlsplit(self.source.registry_url).hostname
-        self.watch = begin_watch(deadline_s=DEADLINE_S, idle_s=DEADLINE_S, max_bytes=ANSWER_BYTES)
         try:
-            answer = self.client.get(self.source.registry_url.rstrip("/") + path, auth=self._credentials())
+            answer = self.line.ask(
+                "GET",
+                self.source.registry_url.rstrip("/") + path,
+                headers=ACCEPT,
+                auth=self._credentials(),
+                deadline_s=DEADLINE_S,
+                max_bytes=ANSWER_BYTES,
+            )
             said = msgspec.json.decode(answer.content) if answer.content else None
-        except (httpx2.HTTPError, httpx2.InvalidURL, WireCut) as error:
-            raise RegistryAway(f"The schema registry {host} does not answer ({type(error).__name__}).") from error
+        except CallBlocked as error:
+            raise RegistryAway(str(error)) from error
+        except CallFailed as error:
+            raise RegistryAway(f"The schema registry {host} does not answer.") from error
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
             raise UnknownRequest(f"{host} does not answer like a schema registry.") from error
-        if answer.status_code == HTTPStatus.OK:
+        if answer.status == HTTPStatus.OK:
             return said
         # Any web server says 404 to a wrong address; a registry gives what it has not found a number of its own.
-        if answer.status_code == HTTPStatus.NOT_FOUND:
+        if answer.status == HTTPStatus.NOT_FOUND:
             if isinstance(said, dict) and said.get("error_code") in NOT_FOUND:
                 return None
             raise UnknownRequest(f"{host} answers 404: the registry's address may be wrong.")
-        raise RegistryAway(f"The schema registry {host} answers {answer.status_code}.")
+        raise RegistryAway(f"The schema registry {host} answers {answer.status}.")
 
     def close(self) -> None:
         """Close the connections."""
-        self.client.close()
+        self.line.close()
 
     def _credentials(self) -> tuple[str, str] | None:
         source = self.source
         if not source.registry_username:
             return None
-        if not source.registry_password:
-            return source.registry_username, ""
         try:
-            password = reveal(
-                source.registry_password,
-                tenant_id=source.tenant_id,
-                column=PASSWORD_COLUMN,
-                purpose="ask the schema registry",
-            )
+            password = open_secret(source, "registry_password", purpose="ask the schema registry")
         except SecretUnreadable as error:
             raise RegistryAway(str(error)) from error
         return source.registry_username, password

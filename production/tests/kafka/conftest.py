@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db import connection
 
 from mesassist.tenants.scope import tenant_scope
+from mesassist.tenants.tests.approving import approved
 from production.models import KafkaPartition, KafkaSource, Line, Machine, Site
 from production.tests.kafka.brokers import KINDS
 from production.tests.kafka.proxy import Cable
@@ -23,7 +24,8 @@ NUMBERS = itertools.count(1)
 def broker(request):
     """The tests are the same for both; `make test` runs them on the mock, `make test-kafka` on the real one."""
     broker = KINDS[request.param]()
-    yield broker
+    with approved(broker.address):
+        yield broker
     broker.close()
 
 

@@ -3,6 +3,7 @@
 import datetime as dt
 import io
 import json
+import math
 import random
 
 import fastavro
@@ -78,19 +79,58 @@ def hostile_schemas():
     }
 
 
+# What a field may hold by its type and should not by its meaning.
+ODD_TEXTS = (
+    "", " ", "\x00", "M1\x00", "\u202e", "\ufeff", "\U0001f600", "x" * 64, "x" * 65, "x" * 10_000, "running", "DOWN",
+    "null", "NaN", "manual", "inference:x", "../..", "<b>", "' OR 1=1 --", "2026-03-02T06:15:00+01:00", "count", "beta",
+    "\r\n",
+)  # fmt: skip
+ODD_WHOLE = (0, -1, 1, 2**31 - 1, -(2**31), 2**31, 2**53 + 1, 2**63 - 1, -(2**63))
+ODD_REALS = (0.0, -0.0, -1.0, 0.1, 1e-308, 5e-324, 1e308, -1e308, float("inf"), float("-inf"), float("nan"), 1e15)
+# 1979, 1996, the last second of 9999 and the first beyond it, which no clock of ours can say.
+ODD_STAMPS = (315_532_799_000_000, 820_454_400_000_000, 253_402_300_799_000_000, 253_402_300_800_000_000, *ODD_WHOLE)
+ODD = {"string": ODD_TEXTS, "long": ODD_WHOLE, "int": ODD_WHOLE[:5], "double": ODD_REALS, "float": ODD_REALS[:4]}
+
+
 def avro_cases(seed):
-    """(schema's text, the record's bytes behind the five of its header) without end."""
+    """(schema's text, the record's bytes behind the five of its header) without end.
+
+    Half of them hold odd values and are whole otherwise; of the others the bytes are spoilt, or the schema.
+    """
     draw = random.Random(seed)
-    plain, rich = fastavro.parse_schema(PLAIN), fastavro.parse_schema(RICH)
-    valid = [in_avro(1, plain, event)[5:] for event in make_events(200)]
-    richer = [in_avro(2, rich, enrich(event, draw))[5:] for event in make_events(200)]
-    texts = {"plain": json.dumps(PLAIN), "rich": json.dumps(RICH), "d": json.dumps(DECIMAL), **hostile_schemas()}
-    names = list(texts)
+    events = list(make_events(200))
+    kinds = {
+        "plain": (PLAIN, fastavro.parse_schema(PLAIN), events),
+        "rich": (RICH, fastavro.parse_schema(RICH), [enrich(event, draw) for event in events]),
+    }
+    texts = {name: json.dumps(schema) for name, (schema, _, _) in kinds.items()}
+    others = {"d": json.dumps(DECIMAL), **hostile_schemas()}
     while True:
-        text = texts[draw.choice(("plain", "rich")) if draw.random() < 0.8 else draw.choice(names)]
+        name = draw.choice(list(kinds))
+        schema, parsed, said = kinds[name]
+        event = draw.choice(said)
+        if draw.random() < 0.5:
+            yield texts[name], in_avro(1, parsed, make_odd(event, schema, draw))[5:]
+            continue
+        text = texts[draw.choice(list(kinds))] if draw.random() < 0.8 else draw.choice(list(others.values()))
         if draw.random() < 0.1:
             text = spoil_text(text, draw)
-        yield text, spoil_bytes(draw.choice(valid if draw.random() < 0.5 else richer), draw)
+        odd = make_odd(event, schema, draw) if draw.random() < 0.5 else event
+        yield text, spoil_bytes(in_avro(1, parsed, odd)[5:], draw)
+
+
+def make_odd(event, schema, draw):
+    """The event with one to three of the schema's fields given an odd value of their type, or left out."""
+    odd = dict(event)
+    for one in draw.sample(schema["fields"], draw.randrange(1, 4)):
+        kind = draw.choice(one["type"]) if isinstance(one["type"], list) else one["type"]
+        if kind is AT:
+            odd[one["name"]] = draw.choice(ODD_STAMPS)
+        elif kind == "null":
+            odd[one["name"]] = None
+        elif isinstance(kind, str):
+            odd[one["name"]] = draw.choice(ODD[kind])
+    return odd
 
 
 def enrich(event, draw):
@@ -138,12 +178,30 @@ JSON_PIECES = (
 )
 
 
+ODD_JSON = (
+    *ODD_TEXTS,
+    *ODD_WHOLE,
+    *(real for real in ODD_REALS if math.isfinite(real)),
+    None,
+    True,
+    [],
+    {},
+    [0],
+    10**30,
+)
+
+
 def json_cases(seed):
-    """Spoilt JSON records without end."""
+    """JSON records without end: half of them hold odd values and are whole otherwise, half are spoilt as text."""
     draw = random.Random(seed)
-    valid = [json.dumps(event) for event in make_events(400)]
+    events = list(make_events(400))
     while True:
-        text = draw.choice(valid)
+        event = dict(draw.choice(events))
+        if draw.random() < 0.5:
+            odd = draw.sample([*event, *(name for name, _ in OPTIONAL)], draw.randrange(1, 3))
+            yield json.dumps(event | {name: draw.choice(ODD_JSON) for name in odd}).encode()
+            continue
+        text = json.dumps(event)
         for _ in range(draw.randrange(1, 4)):
             text = spoil_text(text, draw)
         value = text.encode(errors="surrogatepass")

@@ -12,6 +12,7 @@ from threading import Event, Thread
 from urllib.parse import unquote, urlsplit
 
 from mesassist.servers.ports import HOST, choose_port
+from mesassist.tenants.tests.approving import approve_in_environment, withdraw
 from production.tests.kafka.compatibility import find_breaks
 
 CONTENT_TYPE = "application/vnd.schemaregistry.v1+json"
@@ -175,6 +176,7 @@ class Registry:
         token = base64.b64encode(f"{username}:{password}".encode()).decode()
         self.authorization = f"Basic {token}" if username else None
         self.released = Event()
+        self.approved = approve_in_environment(self.url)
         self.come_back()
 
     def come_back(self):
@@ -189,7 +191,9 @@ class Registry:
         self.server.shutdown()
         self.server.server_close()
 
-    close = go_down
+    def close(self):
+        self.go_down()
+        withdraw(self.approved)
 
     def register(self, subject, schema):
         """The schema's id, as `POST /subjects/{subject}/versions` gives it."""

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from mesassist.tenants.scope import tenant_scope
+from mesassist.tenants.tests.approving import approved
 from production.ingest.avro import SCHEMA_FILE
 from production.ingest.progress import resume_partition
 from production.models import (
@@ -164,7 +165,7 @@ class TestBroker:
             )
         topic = make_topic(in_alfa, partitions=1)
         topic.send_raw([json.dumps(event).encode() for event in make_events(5)])
-        with consuming() as consumer:
+        with approved("127.0.0.1:1"), consuming() as consumer:
             wait_until(lambda: Event.objects.count() == 5, what="the events")
             problem = wait_until(lambda: KafkaSource.objects.get(pk=wrong.pk).problem, what="the problem")
             assert "ssl.ca.pem" in problem
