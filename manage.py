@@ -8,6 +8,7 @@ from django.core.management import execute_from_command_line
 
 from mesassist.embedded import EmbeddedError, Terminated
 from mesassist.launch import command_environment
+from mesassist.tenants.actor import Actor, name_process
 
 
 def main() -> None:
@@ -15,6 +16,14 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mesassist.settings")
     try:
         with command_environment(sys.argv, os.environ):
+            name_process(
+                Actor(
+                    "command",
+                    os.environ.get("USER") or str(os.getuid()),
+                    sys.argv[1] if sys.argv[1:] else "",
+                    "command",
+                )
+            )
             execute_from_command_line(sys.argv)
     except EmbeddedError as error:
         sys.exit(str(error))

@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 
 from django.db.models import QuerySet
 
+from mesassist.tenants.cells import disarm
 from production.models import Quarantined
 
 # More than people read, and little enough to be written in one answer.
 MOST_EXPORTED = 10_000
 MOST_CHARACTERS = 50_000_000
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 COLUMNS = (
     *("received_at", "status", "code", "detail", "source", "file", "position", "partition", "offset", "event_id"),
     *("times", "raw", "content_base64", "mended", "resolved_by", "resolved_at"),
@@ -49,11 +49,6 @@ def write_ndjson(rows: QuerySet[Quarantined]) -> str:
         if text.tell() > MOST_CHARACTERS:
             break
     return text.getvalue()
-
-
-def disarm(cell: Any) -> Any:
-    """A text that a spreadsheet would run begins with an apostrophe."""
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA) else cell
 
 
 def _described(rows: QuerySet[Quarantined]) -> Iterator[dict[str, Any]]:

@@ -12,6 +12,7 @@ from django.db.backends.postgresql import base
 from psycopg import sql
 from psycopg.pq import TransactionStatus
 
+from mesassist.tenants.actor import introducing
 from mesassist.tenants.place import NOWHERE, PLACE, Place
 
 ROLLBACK_TO = "ROLLBACK TO"
@@ -19,12 +20,12 @@ ROLLBACK_TO = "ROLLBACK TO"
 UNKNOWN = Place(tenant_id=-1)
 
 
-class PlacedCursor(base.Cursor):  # type: ignore[misc, valid-type]
+class PlacedCursor(base.Cursor):  # type: ignore[misc, name-defined]
     """Puts the present place in front of a statement when the transaction has not heard it yet."""
 
     def execute(self, query: Any, params: Any = None, **kwargs: Any) -> Any:
         """Run a statement as the present place."""
-        prefix = telling(self.connection)
+        prefix = telling(self.connection) + introducing(self.connection, query)
         if isinstance(query, str) and query.startswith(ROLLBACK_TO):
             self.connection.placed = UNKNOWN
         elif prefix:
@@ -37,7 +38,7 @@ class PlacedCursor(base.Cursor):  # type: ignore[misc, valid-type]
     def executemany(self, query: Any, params_seq: Iterable[Any], **kwargs: Any) -> None:
         """Run a statement for many rows as the present place, in one transaction."""
         with self.connection.transaction():
-            tell(self.connection)
+            tell(self.connection, query)
             super().executemany(query, params_seq, **kwargs)
 
     def copy(self, statement: Any, params: Any = None, **kwargs: Any) -> Any:
@@ -74,9 +75,9 @@ def telling(connection: Any) -> str:
     return "" if wanted == said else wanted.statement(role_known=wanted.role == said.role and said is not UNKNOWN)
 
 
-def tell(connection: Any) -> None:
+def tell(connection: Any, query: Any = "") -> None:
     """Say the present place in a message of its own."""
-    if prefix := telling(connection):
+    if prefix := telling(connection) + introducing(connection, query):
         with connection.cursor() as cursor:
             super(PlacedCursor, cursor).execute(prefix)
 
