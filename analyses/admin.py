@@ -9,17 +9,22 @@ from django.shortcuts import redirect
 from django.utils import timezone
 
 from analyses.forms import AssistantForm
-from analyses.models import Analysis, AssistantSettings, Attempt, Spend, Trigger
+from analyses.models import Analysis, AssistantSettings, Attempt, Breaker, KillSwitch, Spend, Trigger
 from analyses.runs import AnalysisRefused, cancel, rerun
+from analyses.switches import set_switch
 from mesassist.tenants.admin import RecordAdmin, TenantAdmin, TenantForm
 from mesassist.tenants.models import User
 from mesassist.tenants.scope import tenant_scope
 
 MICROS = 1_000_000
+OF_STAFF = ("at_once", "queue_limit", "suspended")
 
 
 class AssistantAdminForm(TenantForm, AssistantForm):
-    """The settings page's own form: the token is written here and never shown."""
+    """The settings page's own form, and what staff alone decide: the token is written here and never shown."""
+
+    class Meta(AssistantForm.Meta):
+        fields = [*AssistantForm.Meta.fields, *OF_STAFF]
 
 
 @admin.register(AssistantSettings)
@@ -28,9 +33,9 @@ class AssistantAdmin(TenantAdmin):
 
     form = AssistantAdminForm
     list_display = ("__str__", "model", "base_url", "token_state", "language", "daily_token_limit", "hidden")
-    list_filter = ("hidden", "model")
+    list_filter = ("hidden", "suspended", "model")
     readonly_fields = ("token_state",)
-    fields = ("tenant", "base_url", "model", "token_state", *AssistantForm.Meta.fields[2:])
+    fields = ("tenant", "base_url", "model", "token_state", *AssistantForm.Meta.fields[2:], *OF_STAFF)
 
     def changeform_view(
         self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
@@ -140,3 +145,33 @@ class SpendAdmin(RecordAdmin):
     list_display = ("day", "used_tokens", "reserved_tokens", "cost_micros")
     date_hierarchy = "day"
     ordering = ("-day", "-id")
+
+
+@admin.register(Breaker)
+class BreakerAdmin(RecordAdmin):
+    """Endpoints that are left alone for now, each tenant's own."""
+
+    list_display = ("origin", "state", "code", "failures", "opened_at", "retry_at", "allowance")
+    list_filter = ("state", "code")
+    ordering = ("-opened_at", "-id")
+
+
+@admin.register(KillSwitch)
+class KillSwitchAdmin(admin.ModelAdmin):
+    """The platform's switch: stops the assistant of every tenant within seconds."""
+
+    list_display = ("__str__", "reason", "changed_at")
+    fields = ("stopped", "reason")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """There is one."""
+        return super().has_add_permission(request) and not KillSwitch.objects.exists()
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """It is switched, not thrown away."""
+        return False
+
+    def save_model(self, request: HttpRequest, obj: KillSwitch, form: Any, change: bool) -> None:
+        """The one row."""
+        set_switch(stopped=obj.stopped, reason=obj.reason)
+        obj.pk = 1

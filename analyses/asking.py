@@ -8,14 +8,31 @@ from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError
+from django.db.models import Count, Q
 
 from analyses import budget
 from analyses.aliases import AliasBook
+from analyses.clock import read_clock
+from analyses.dispatch import RING_AGAIN_S, share_of
 from analyses.gateway import canonical_bytes
 from analyses.models import OPEN, Analysis, AssistantSettings, Status, Trigger
 from analyses.naming import read_book
 from analyses.prompts import Prompt, PromptTooLong, build_prompt
 from analyses.queries import assistant_of
+from analyses.refusals import (
+    AssistantHidden,
+    AssistantStopped,
+    BudgetSpent,
+    EmptyQuestion,
+    KeyReused,
+    NameLeft,
+    NotConfigured,
+    NothingToAnalyse,
+    Poisoned,
+    QuestionTooLong,
+    QueueFull,
+)
+from analyses.switches import find_stop
 from mesassist.tenants.models import Tenant, User
 from mesassist.tenants.scope import tenant_tx
 from production.calendar import shift_occurrences
@@ -23,77 +40,7 @@ from production.facts import as_dict, number_facts
 from production.models import Shift, Summary
 from production.summaries import SummaryData, SummarySpec, main_summary, read_summary, spec_of
 
-
-class AnalysisRefused(Exception):
-    """An analysis that was not begun: `code` for programs, `message` and `next_step` for people."""
-
-    code = ""
-    message = ""
-    next_step = ""
-
-    def __init__(self, message: str = "", next_step: str = "") -> None:
-        self.message = message or self.message
-        self.next_step = next_step or self.next_step
-        super().__init__(f"{self.message} {self.next_step}".strip())
-
-
-class AssistantHidden(AnalysisRefused):
-    """The tenant has hidden its assistant: doors answer as if there were none."""
-
-    code = "not_found"
-    message = "There is no assistant here."
-
-
-class NotConfigured(AnalysisRefused):
-    """There is nowhere to ask yet."""
-
-    code = "assistant_not_configured"
-    message = "The assistant has no endpoint or no model yet."
-    next_step = "A manager chooses both under Assistant."
-
-
-class EmptyQuestion(AnalysisRefused):
-    """Neither a summary nor a question, or a blank one."""
-
-    code = "empty_question"
-    message = "There is neither a summary nor a question."
-    next_step = "Choose a summary or write a question."
-
-
-class NothingToAnalyse(AnalysisRefused):
-    """The period holds no event: asking a model about nothing invites invention."""
-
-    code = "nothing_to_analyse"
-    next_step = "Choose another period, or check under Data whether events arrive."
-
-
-class QuestionTooLong(AnalysisRefused):
-    """The question leaves no room under the prompt's limit."""
-
-    code = "context_too_long"
-    next_step = "Shorten the question, or a manager raises the prompt limit under Assistant."
-
-
-class NameLeft(AnalysisRefused):
-    """A protected name would travel, written in a way that the aliases do not catch."""
-
-    code = "name_left"
-    next_step = "Write it as it is known here, or a manager takes it out of the assistant's role or query."
-
-
-class BudgetSpent(AnalysisRefused):
-    """The day's tokens are used or held."""
-
-    code = "budget_spent"
-    next_step = "Wait until midnight UTC, or a manager raises the daily limit under Assistant."
-
-
-class KeyReused(AnalysisRefused):
-    """The same idempotency key came with another question."""
-
-    code = "idempotency_key_reused"
-    message = "This idempotency key was used for another request."
-    next_step = "Send a new key with a new request."
+POISON_KEPT = dt.timedelta(hours=1)
 
 
 @dataclass(frozen=True)
@@ -120,6 +67,12 @@ class Asked:
         what = [self.asked_by and self.asked_by.pk, store_spec(self.spec), self.question, wish]
         return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
 
+    @property
+    def input_sha256(self) -> str:
+        """The same for whoever asks the same of the same model about the same choice of figures."""
+        what = [self.assistant.base_url, self.assistant.model, store_spec(self.spec), self.question]
+        return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
+
 
 def read_wish(
     *,
@@ -132,13 +85,15 @@ def read_wish(
     idempotency_key: str,
     now: dt.datetime,
 ) -> Asked:
-    """Check a wish and complete it; raises `AssistantHidden`, `NotConfigured`, `EmptyQuestion`.
+    """Check a wish and complete it; raises `AssistantHidden`, `AssistantStopped`, `NotConfigured`, `EmptyQuestion`.
 
     A summary alone is asked the assistant's main query; a question alone is asked about the main summary's figures.
     """
     assistant = assistant_of(tenant)
     if assistant.hidden:
         raise AssistantHidden
+    if stop := find_stop(assistant=assistant):
+        raise AssistantStopped(stop.message)
     if not assistant.configured:
         raise NotConfigured
     chosen = spec is not None or summary is not None
@@ -191,12 +146,19 @@ def compose_request(asked: Asked) -> Composed:
 def record_request(asked: Asked) -> Analysis:
     """Compose the request, hold its tokens and add the row, the last two in one transaction.
 
-    Raises what `compose_request` does, and `BudgetSpent`. Of two that arrive together one is recorded, and both get it.
+    `rung_at` of the row is empty when the tenant has its share under way: the dispatcher rings for it in turn.
+    Raises what `compose_request` does, `BudgetSpent`, `QueueFull` and `Poisoned`. Of two that arrive together one is
+    recorded, and both get it.
     """
+    _check_poison(asked)
     row = _make_row(asked, compose_request(asked))
+    # A web server whose clock is ahead must not keep the analysis waiting until the others' clocks are there too.
+    row.next_attempt_at = due = min(asked.now, read_clock())
     try:
         with tenant_tx():
+            # The day's row is locked from here on, so requests of one tenant are counted one after the other.
             budget.reserve_tokens(tokens=row.reserved_tokens, limit=asked.assistant.daily_token_limit, at=asked.now)
+            row.rung_at = due if _has_share_left(asked, due) else None
             row.save(force_insert=True)
     except budget.LimitReached as reached:
         raise BudgetSpent(
@@ -209,6 +171,25 @@ def record_request(asked: Asked) -> Analysis:
             raise
         return earlier
     return row
+
+
+def _check_poison(asked: Asked) -> None:
+    recent = Analysis.objects.filter(created_at__gt=asked.now - POISON_KEPT, input_sha256=asked.input_sha256)
+    if recent.filter(poison=True).exists():
+        raise Poisoned
+
+
+def _has_share_left(asked: Asked, now: dt.datetime) -> bool:
+    """Whether fewer of the tenant's analyses are under way than may be; raises `QueueFull`."""
+    queued = Q(status=Status.QUEUED)
+    on_the_way = queued & Q(rung_at__gt=now - dt.timedelta(seconds=RING_AGAIN_S), next_attempt_at__lte=now)
+    counted = Analysis.objects.filter(status__in=OPEN).aggregate(
+        waiting=Count("pk", filter=queued), busy=Count("pk", filter=on_the_way | Q(status=Status.RUNNING))
+    )
+    most = asked.assistant.queue_limit or settings.ANALYSES_QUEUED_PER_TENANT
+    if counted["waiting"] >= most:
+        raise QueueFull(f"{counted['waiting']:,} analyses of this plant wait already, which is as many as may.")
+    return bool(counted["busy"] < share_of(asked.assistant))
 
 
 def check_there_is_something(data: SummaryData) -> None:
@@ -260,6 +241,8 @@ def _make_row(asked: Asked, composed: Composed) -> Analysis:
         spec=store_spec(asked.spec),
         idempotency_key=asked.idempotency_key,
         dedup_key=asked.dedup_key,
+        input_sha256=asked.input_sha256,
+        max_attempts=settings.ANALYSIS_MAX_ATTEMPTS,
         endpoint=assistant.base_url,
         model_requested=assistant.model,
         temperature=assistant.temperature,
@@ -274,8 +257,6 @@ def _make_row(asked: Asked, composed: Composed) -> Analysis:
         window_from=data.period.from_at,
         window_to=data.period.to_at,
         newest_event_at=data.freshness.newest_event_at,
-        next_attempt_at=asked.now,
-        rung_at=asked.now,
         created_at=asked.now,
         expires_at=asked.now + dt.timedelta(seconds=settings.ANALYSIS_EXPIRES_S),
     )

@@ -38,8 +38,8 @@ class Card:
     said: str
 
 
-def make_card(analysis: Analysis, *, now: dt.datetime) -> Card:
-    """The card of an analysis at `now`."""
+def make_card(analysis: Analysis, *, now: dt.datetime, waits_for: str = "") -> Card:
+    """The card of an analysis at `now`; `waits_for` is what is known of why it has not begun (`analyses.waiting`)."""
     busy = analysis.status in OPEN
     truncated = is_truncated(analysis)
     numbers, sure = describe_numbers(analysis.numbers)
@@ -49,7 +49,7 @@ def make_card(analysis: Analysis, *, now: dt.datetime) -> Card:
         busy=busy,
         tone="truncated" if truncated else analysis.status,
         word=word,
-        stage=describe_stage(analysis, now=now) if busy else "",
+        stage=describe_stage(analysis, now=now, waits_for=waits_for) if busy else "",
         seconds=max(0, int((now - analysis.created_at).total_seconds())) if busy else 0,
         answer=render_answer(analysis.answer, marks=(analysis.numbers or {}).get("marks", ())),
         truncated=truncated,
@@ -82,12 +82,14 @@ def word_of(analysis: Analysis) -> str:
     }[Status(analysis.status)]
 
 
-def describe_stage(analysis: Analysis, *, now: dt.datetime) -> str:
+def describe_stage(analysis: Analysis, *, now: dt.datetime, waits_for: str = "") -> str:
     """What is happening right now."""
     if analysis.cancel_requested:
         return _("Cancelling")
     if analysis.status == Status.RUNNING:
         return _("The model is writing") if analysis.answer else _("The model is reading the figures")
+    if waits_for:
+        return waits_for
     if analysis.attempts:
         wait = max(0, round((analysis.next_attempt_at - now).total_seconds()))
         return _("Try %(number)s begins in %(seconds)s s") % {"number": analysis.attempts + 1, "seconds": wait}

@@ -5,8 +5,10 @@ from typing import Any
 from django import forms
 
 from analyses.credentials import find_token_mistake, put_token
-from analyses.gateway import GatewayError, check_destination
 from analyses.models import AliasKind, AssistantSettings
+from mesassist.tenants.egress.early import judge_url
+from mesassist.tenants.egress.routes import Blocked
+from mesassist.tenants.models import Purpose
 from production.models import Summary
 
 LONGEST_QUESTION = 8000
@@ -46,6 +48,7 @@ class AssistantForm(forms.ModelForm):  # type: ignore[type-arg]
             "max_summary_facts",
             "max_prompt_tokens",
             "daily_token_limit",
+            "on_unknown",
             "aliases_enabled",
             "alias_kinds",
             "hidden",
@@ -54,15 +57,17 @@ class AssistantForm(forms.ModelForm):  # type: ignore[type-arg]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._stored_url = self.instance.base_url
+        self.can_be_proposed = False
 
     def clean_base_url(self) -> str:
-        """The address without its last slash; refused when the gateway would not call it."""
+        """The address without its last slash; refused when the gateway would not call it. Asks the resolver."""
         url: str = self.cleaned_data["base_url"].strip().rstrip("/")
         if url:
             try:
-                check_destination(url)
-            except GatewayError as error:
-                raise forms.ValidationError(error.failure.message) from None
+                judge_url(url=url, purpose=Purpose.MODEL)
+            except Blocked as blocked:
+                self.can_be_proposed = blocked.can_be_approved
+                raise forms.ValidationError(f"{blocked.message} {blocked.next_step}") from None
         return url
 
     def clean_token(self) -> str:

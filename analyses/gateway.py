@@ -22,6 +22,7 @@ from analyses import failures
 from analyses.answers import Answer, Collected, Delta, limit_of, read_answer, storable
 from analyses.failures import Failure, describe_failure
 from analyses.wire import (
+    Blocked,
     DeadlinePassed,
     Line,
     PackedAnswer,
@@ -32,6 +33,10 @@ from analyses.wire import (
     line_of_this_thread,
     wait_idly,
 )
+from mesassist.tenants.egress.routes import find_route
+from mesassist.tenants.models import Purpose
+from mesassist.tenants.outbound import Route
+from mesassist.tenants.scrubbing import scrub_parts
 
 TRIAL_DEADLINE_S = 20.0
 MOST_WAIT_S = 3600.0
@@ -118,9 +123,9 @@ def stream_answer(
     `on_wait` is called several times a second, also while nothing arrives; what it raises ends the call. A stream that
     breaks after its first text ends in an Answer with finish_reason "incomplete": it is paid for and kept.
     """
-    check_destination(endpoint)
+    route = find_destination(endpoint)
     line, collected, began = line or line_of_this_thread(), Collected(), time.monotonic()
-    with line.exchange(_watch(deadline_s, on_wait, max_answer_tokens=limit_of(request))) as http:
+    with line.exchange(_watch(deadline_s, on_wait, max_answer_tokens=limit_of(request)), route) as http:
         try:
             request, stream = _open_stream(_make_client(http, endpoint), token, request)
             collected.head["request_id"] = stream.response.headers.get("x-request-id", "")
@@ -140,8 +145,8 @@ def stream_answer(
 
 def list_models(*, endpoint: str, token: str) -> list[str]:
     """The names of the models that an endpoint offers, sorted; raises `GatewayError`."""
-    check_destination(endpoint)
-    with closing(Line()) as line, line.exchange(_watch(TRIAL_DEADLINE_S, wait_idly)) as http:
+    route = find_destination(endpoint)
+    with closing(Line()) as line, line.exchange(_watch(TRIAL_DEADLINE_S, wait_idly), route) as http:
         try:
             options: Any = {"headers": _authorize(token)}
             answer = _make_client(http, endpoint).get("/models", cast_to=object, options=options)
@@ -189,18 +194,12 @@ def canonical_bytes(request: Mapping[str, Any]) -> bytes:
     return json.dumps(request, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
 
 
-def check_destination(endpoint: str) -> None:
-    """Raise `GatewayError` for an address that is not http(s) or carries a user name."""
+def find_destination(endpoint: str) -> Route:
+    """The route to an endpoint for the active tenant; raises `GatewayError` where it must not be called."""
     try:
-        url = httpx2.URL(endpoint)
-    except (httpx2.InvalidURL, ValueError):
-        raise GatewayError(failures.BLOCKED_DESTINATION, message="The endpoint is not a web address.") from None
-    if url.scheme not in {"http", "https"} or not url.host:
-        raise GatewayError(failures.BLOCKED_DESTINATION, message="The endpoint must begin with https:// or http://.")
-    if url.userinfo:
-        message = "The endpoint's address carries a user name or password."
-        step = "A manager enters the address without them; the token has its own field."
-        raise GatewayError(failures.BLOCKED_DESTINATION, message=message, next_step=step)
+        return find_route(url=endpoint, purpose=Purpose.MODEL)
+    except Blocked as blocked:
+        raise _explain_blocked(blocked) from None
 
 
 def adjust_request(request: dict[str, Any], error: openai.APIStatusError) -> dict[str, Any] | None:
@@ -281,7 +280,13 @@ def explain(error: Exception, *, token: str, model: str) -> GatewayError:
     return GatewayError(failures.PROTOCOL, retryable=True)
 
 
+def _explain_blocked(blocked: Blocked) -> GatewayError:
+    return GatewayError(failures.BLOCKED_DESTINATION, message=blocked.message, next_step=blocked.next_step)
+
+
 def _explain_cut(error: WireCut) -> GatewayError:
+    if isinstance(error, Blocked):
+        return _explain_blocked(error)
     if isinstance(error, DeadlinePassed):
         message = f"The answer was not complete after {error.args[0]:g} seconds."
         return GatewayError(failures.TIMEOUT, message=message)
@@ -336,8 +341,9 @@ def _sentence(code: str, error: openai.APIStatusError, *, token: str, model: str
     if code == failures.CREDENTIALS and error.status_code == 403:
         return "The endpoint does not let this account use the model (403)."
     if code == failures.PROTOCOL:
-        words = storable(" ".join(error.message.split()))[:200]
-        return f"The endpoint refused the request: {words.replace(token, '...') if token else words}"
+        # A 400 may repeat part of a key as well: a gateway in between words it as it likes.
+        words = scrub_parts(storable(" ".join(error.message.split()))[:2000], secret=token)[:200]
+        return f"The endpoint refused the request: {words}"
     return f"The endpoint answers with error {error.status_code}." if code == failures.UNREACHABLE else ""
 
 

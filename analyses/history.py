@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django import forms
+from django.core.exceptions import ValidationError
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
@@ -47,7 +48,7 @@ def _older_than(before: str, found: QuerySet[Analysis]) -> QuerySet[Analysis]:
     """A keyset, not an offset: page 1,000 costs what page 1 does."""
     try:
         anchor = Analysis.objects.filter(pk=before).values_list("created_at", "pk").first() if before else None
-    except ValueError:
+    except (ValueError, ValidationError):  # a field's own word for what is no id
         anchor = None
     if anchor is None:
         return found

@@ -9,12 +9,12 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from django.conf import settings
-from django.db.models import F, Q, QuerySet
+from django.db.models import Exists, F, Q, QuerySet
 from django.db.models.functions import Coalesce, Greatest, Now
 
 from analyses.failures import Failure
-from analyses.models import Analysis, Status
-from mesassist.tenants.scope import tenant_tx
+from analyses.models import Analysis, AssistantSettings, KillSwitch, Status
+from analyses.outages import wait_out
 
 
 class LeaseLost(Exception):
@@ -23,6 +23,10 @@ class LeaseLost(Exception):
 
 class CancelAsked(Exception):
     """A person asked to stop this analysis."""
+
+
+class Halted(Exception):
+    """The assistant was hidden, suspended or stopped while this analysis was under way."""
 
 
 def claim(*, analysis_id: UUID | str, now: dt.datetime) -> Analysis | None:
@@ -49,10 +53,16 @@ def claim(*, analysis_id: UUID | str, now: dt.datetime) -> Analysis | None:
 
 
 def renew(*, analysis: Analysis, **seen: Any) -> None:
-    """Keep the lease, and show what arrived so far; raises `LeaseLost` or `CancelAsked`."""
-    if _owned(analysis).filter(cancel_requested=False).update(lease_until=_lease_end(), **seen):
+    """Keep the lease, and show what arrived so far; raises `LeaseLost`, `CancelAsked` or `Halted`."""
+    stopped = Exists(KillSwitch.objects.filter(stopped=True))
+    shut = Exists(AssistantSettings.objects.filter(Q(hidden=True) | Q(suspended=True)))
+    going = _owned(analysis).filter(~stopped, ~shut, cancel_requested=False)
+    if going.update(lease_until=_lease_end(), **seen):
         return
-    raise CancelAsked if _owned(analysis).exists() else LeaseLost
+    asked = _owned(analysis).values_list("cancel_requested", flat=True).first()
+    if asked is None:
+        raise LeaseLost
+    raise CancelAsked if asked else Halted
 
 
 def renew_for_storing(*, analysis: Analysis, **sent: Any) -> None:
@@ -68,30 +78,28 @@ def finish(*, analysis: Analysis, status: str, now: dt.datetime, **fields: Any) 
     _write(analysis, status=status, owner=None, lease_until=None, finished_at=now, **fields)
 
 
+@wait_out
 def put_off(*, analysis: Analysis, until: dt.datetime, failure: Failure) -> None:
     """Queue it again for `until`, and say why meanwhile; raises `LeaseLost`."""
-    _write(
-        analysis,
-        status=Status.QUEUED,
-        owner=None,
-        lease_until=None,
-        next_attempt_at=until,
-        rung_at=None,
-        **failure_fields(failure),
-    )
+    _write(analysis, **_queued(until), **failure_fields(failure))
 
 
-def hand_back(*, analysis: Analysis, now: dt.datetime) -> None:
+@wait_out
+def wait_until(*, analysis: Analysis, until: dt.datetime, failure: Failure) -> None:
+    """Queue it again for `until`, as if this attempt had not been: nothing was called; raises `LeaseLost`."""
+    _write(analysis, **_queued(until), **failure_fields(failure), attempts=_one_less())
+
+
+@wait_out
+def hand_back(*, analysis: Analysis, now: dt.datetime, failure: Failure | None = None) -> None:
     """Queue it again at once, as if this attempt had not been: the worker is going; raises `LeaseLost`."""
-    _write(
-        analysis,
-        status=Status.QUEUED,
-        owner=None,
-        lease_until=None,
-        next_attempt_at=now,
-        rung_at=None,
-        attempts=Greatest(F("attempts") - 1, 0),
-    )
+    told = failure_fields(failure) if failure else {}
+    _write(analysis, **_queued(now), **told, attempts=_one_less())
+
+
+def extend(*, analysis: Analysis, until: dt.datetime) -> None:
+    """Leave it time until then at least; raises `LeaseLost`."""
+    _write(analysis, expires_at=Greatest(F("expires_at"), until))
 
 
 def end_queued(*, analysis: Analysis, status: str, failure: Failure, now: dt.datetime) -> bool:
@@ -105,26 +113,14 @@ def ask_to_cancel(*, analysis: Analysis) -> bool:
     return bool(Analysis.objects.filter(pk=analysis.pk, status=Status.RUNNING).update(cancel_requested=True))
 
 
-def take_over(*, analysis: Analysis) -> bool:
+def take_over(*, analysis: Analysis, even_alive: bool = False) -> bool:
     """Become the owner of a row whose lease ran out; False when its worker renewed it after all."""
     owner = uuid4()
-    stale = _owned(analysis).filter(lease_until__lt=Now())
-    if not stale.update(owner=owner, lease_until=_lease_end()):
+    rows = _owned(analysis) if even_alive else _owned(analysis).filter(lease_until__lt=Now())
+    if not rows.update(owner=owner, lease_until=_lease_end()):
         return False
     analysis.owner = owner
     return True
-
-
-def mark_rung(*, now: dt.datetime, after_s: float, most: int) -> list[UUID]:
-    """The oldest analyses that are due and were not rung for in the last `after_s` seconds; marked as rung for."""
-    not_lately = Q(rung_at__isnull=True) | Q(rung_at__lt=now - dt.timedelta(seconds=after_s))
-    waiting = Analysis.objects.filter(not_lately, status=Status.QUEUED, next_attempt_at__lte=now)
-    with tenant_tx():
-        # Several beats may ring at once; each takes other rows.
-        locked = waiting.order_by("created_at", "id").select_for_update(skip_locked=True)[:most]
-        ids = [row.pk for row in locked.only("pk")]
-        Analysis.objects.filter(pk__in=ids).update(rung_at=now)
-    return ids
 
 
 def stale_analyses() -> QuerySet[Analysis]:
@@ -140,6 +136,14 @@ def failure_fields(failure: Failure) -> dict[str, str]:
         "error_message": failure.message,
         "error_next_step": failure.next_step,
     }
+
+
+def _queued(due: dt.datetime) -> dict[str, Any]:
+    return {"status": Status.QUEUED, "owner": None, "lease_until": None, "next_attempt_at": due, "rung_at": None}
+
+
+def _one_less() -> Greatest:
+    return Greatest(F("attempts") - 1, 0)
 
 
 def _owned(analysis: Analysis) -> QuerySet[Analysis]:

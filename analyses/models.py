@@ -38,14 +38,21 @@ def every_kind() -> list[str]:
     return list(AliasKind.values)
 
 
+class OnUnknown(models.TextChoices):
+    """What becomes of an analysis whose worker was lost in mid-call: nobody knows whether the call is paid."""
+
+    RETRY = "retry", "ask again (the call may be paid twice)"
+    FAIL = "fail", "let the analysis fail"
+
+
 class AssistantSettings(models.Model):
     """One tenant's assistant: where it asks, as whom, how much, and whether it is there at all."""
 
     tenant = models.OneToOneField(Tenant, on_delete=models.CASCADE, related_name="+", editable=False)
-    token = SealedField(blank=True, editable=False)
+    token = SealedField(blank=True, editable=False, bound_to="assistant.token")
     token_hint = models.CharField(max_length=4, blank=True, editable=False)
     model = models.CharField(max_length=120, blank=True)
-    # Not a URLField: that refuses the short host names of a plant's own network. `gateway.check_destination` decides.
+    # Not a URLField: that refuses the short host names of a plant's own network. `tenants.egress` decides.
     base_url = models.CharField(
         "endpoint", max_length=300, blank=True, help_text="An OpenAI-compatible address ending in /v1."
     )
@@ -73,6 +80,23 @@ class AssistantSettings(models.Model):
     )
     hidden = models.BooleanField(
         "hidden everywhere", default=False, help_text="Hide the assistant everywhere in this tenant."
+    )
+    on_unknown = models.CharField(
+        "when a worker is lost in mid-call",
+        max_length=5,
+        choices=OnUnknown.choices,
+        default=OnUnknown.RETRY,
+        db_default="retry",
+    )
+    # The platform's staff set these three.
+    at_once = models.PositiveSmallIntegerField(
+        "analyses at once, at most", null=True, blank=True, validators=[MinValueValidator(1)]
+    )
+    queue_limit = models.PositiveIntegerField(
+        "analyses waiting, at most", null=True, blank=True, validators=[MinValueValidator(1)]
+    )
+    suspended = models.BooleanField(
+        default=False, db_default=False, help_text="Nothing is asked for this tenant until this is off."
     )
 
     objects: ClassVar[models.Manager[Self]] = TenantManager()
@@ -186,12 +210,16 @@ class Analysis(TenantModel):
 
     # its life
     attempts = models.PositiveSmallIntegerField(default=0)
+    # Defaults in the database: the release before this one goes on writing rows while it is replaced.
+    max_attempts = models.PositiveSmallIntegerField(default=3, db_default=3)
     owner = models.UUIDField(null=True)
     lease_until = models.DateTimeField(null=True)
     next_attempt_at = models.DateTimeField()
     rung_at = models.DateTimeField(null=True)
     expires_at = models.DateTimeField()
     cancel_requested = models.BooleanField(default=False)
+    input_sha256 = models.CharField(max_length=64, blank=True, db_default="")  # the same for the same wish
+    poison = models.BooleanField(default=False, db_default=False)  # every worker that took it was lost
     reserved_tokens = models.PositiveBigIntegerField(default=0)
     created_at = models.DateTimeField()
     started_at = models.DateTimeField(null=True)
@@ -272,3 +300,56 @@ class Spend(TenantModel):
 
     def __str__(self) -> str:
         return f"spend of {self.day}"
+
+
+class BreakerState(models.TextChoices):
+    """Whether calls of an endpoint are let through."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half_open"
+
+
+class Breaker(TenantModel):
+    """The circuit between a tenant and one endpoint: opened by failures that more calls would only repeat.
+
+    `retry_at` empty while open: waiting does not help, somebody must change the settings or press "Try now".
+    `allowance` is how many calls may be under way at once, empty for as many as the settings let; after an outage it
+    begins at 1 and grows with each answer. Every change is a conditional UPDATE in `analyses.breakers`.
+    """
+
+    origin = models.CharField(max_length=300)
+    state = models.CharField(max_length=10, choices=BreakerState.choices, default=BreakerState.CLOSED)
+    fingerprint = models.CharField(max_length=64, blank=True)  # of the settings that the calls were made with
+    code = models.CharField(max_length=24, blank=True)
+    message = models.TextField(blank=True)
+    next_step = models.TextField(blank=True)
+    failures = models.PositiveIntegerField(default=0, help_text="In a row.")
+    openings = models.PositiveIntegerField(default=0, help_text="In a row, without an answer between.")
+    opened_at = models.DateTimeField(null=True)
+    retry_at = models.DateTimeField(null=True)
+    probe = models.UUIDField(null=True)
+    probe_until = models.DateTimeField(null=True)
+    allowance = models.PositiveSmallIntegerField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["tenant", "origin"], name="breaker_once")]
+
+    def __str__(self) -> str:
+        return f"{self.origin} is {self.get_state_display()}"
+
+
+class KillSwitch(models.Model):
+    """The platform's switch that stops the assistant of every tenant within seconds. There is one row or
+    none, which means that nothing is stopped; it belongs to no tenant."""
+
+    stopped = models.BooleanField(default=False, help_text="No analysis begins, and those under way are cut off.")
+    reason = models.CharField(max_length=200, blank=True, help_text="People read it where they would have asked.")
+    changed_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "kill switch"
+        constraints = [models.CheckConstraint(condition=models.Q(pk=1), name="one_kill_switch")]
+
+    def __str__(self) -> str:
+        return "stopped" if self.stopped else "running"

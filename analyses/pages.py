@@ -4,6 +4,7 @@ Where a plant has hidden its assistant every page answers 404 and the panel 204.
 managers: nobody could switch it on again otherwise.
 """
 
+import datetime as dt
 import json
 from functools import wraps
 from typing import Any
@@ -18,7 +19,8 @@ from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from analyses.cards import describe_price, make_card
+from analyses.cards import Card, describe_price, make_card
+from analyses.circuits import describe_trouble
 from analyses.forms import AskForm, AssistantForm
 from analyses.history import FilterForm, find_latest, read_history
 from analyses.models import Analysis, Trigger
@@ -26,12 +28,21 @@ from analyses.queries import assistant_of, changed_since, get_analysis, is_hidde
 from analyses.runs import AnalysisRefused, AssistantHidden, cancel, request_analysis, rerun
 from analyses.slips import preview_request
 from analyses.trials import try_assistant
+from analyses.waiting import describe_wait
 from mesassist.tenants.doors import Page, TenantRequest, door
-from mesassist.tenants.models import Role
+from mesassist.tenants.egress.proposals import ProposalRefused, propose_endpoint
+from mesassist.tenants.models import Purpose, Role
 from production.viewing import View, plant_time, read_view
 
 STOP_POLLING = 286
-REFUSAL_STATUS = {"assistant_not_configured": 409, "empty_question": 400, "budget_spent": 402}
+REFUSAL_STATUS = {
+    "assistant_not_configured": 409,
+    "assistant_stopped": 409,
+    "budget_spent": 402,
+    "empty_question": 400,
+    "poisoned": 409,
+    "queue_full": 429,
+}
 
 
 def describe_assistant(request: HttpRequest) -> dict[str, Any]:
@@ -118,12 +129,12 @@ def show_panel(
     latest = asked or find_latest(spec=view.spec, now=now)
     context = {
         "view": view,
-        "card": make_card(latest, now=now) if latest else None,
+        "card": show_card(latest, now=now) if latest else None,
         "refusal": refusal,
         "configured": assistant_of(request.tenant).configured,
         "key": uuid4(),
     }
-    return render(request, "analyses/_panel.html", context, status=status_of(refusal))
+    return with_wait(render(request, "analyses/_panel.html", context, status=status_of(refusal)), refusal)
 
 
 def status_of(refusal: AnalysisRefused | None) -> int:
@@ -133,10 +144,22 @@ def status_of(refusal: AnalysisRefused | None) -> int:
     return REFUSAL_STATUS.get(refusal.code, 422) if refusal else 200
 
 
+def with_wait(response: HttpResponse, refusal: AnalysisRefused | None) -> HttpResponse:
+    """The response, saying when to come back where the refusal knows."""
+    if refusal and refusal.retry_after_s:
+        response.headers["Retry-After"] = str(refusal.retry_after_s)
+    return response
+
+
 def read_key(request: TenantRequest) -> str:
     """The form's own key, so that a double click asks once; it belongs to the person, not to who guesses it."""
     key = request.POST.get("key", "")[:64]
     return f"page-{request.user.pk}-{key}" if key else ""
+
+
+def show_card(analysis: Analysis, *, now: dt.datetime) -> Card:
+    """The card with what an analysis waits for."""
+    return make_card(analysis, now=now, waits_for=describe_wait(analysis, now=now))
 
 
 # --- one analysis ----------------------------------------------------------------------------------------
@@ -148,7 +171,7 @@ def read_key(request: TenantRequest) -> str:
 @plant_time()
 def card(request: TenantRequest, analysis_id: UUID) -> HttpResponse:
     """The card as it is now; the last answer ends the polling."""
-    shown = make_card(get_analysis(analysis_id), now=timezone.now())
+    shown = show_card(get_analysis(analysis_id), now=timezone.now())
     status = 200 if shown.busy else STOP_POLLING
     return render(request, "analyses/_analysis.html", {"card": shown}, status=status)
 
@@ -161,7 +184,7 @@ def detail(request: TenantRequest, analysis_id: UUID) -> HttpResponse:
     """Everything that is kept of one analysis."""
     analysis = get_analysis(analysis_id)
     context = {
-        "card": make_card(analysis, now=timezone.now()),
+        "card": show_card(analysis, now=timezone.now()),
         "analysis": analysis,
         "facts": (analysis.data or {}).get("facts", []),
         "sent": json.dumps(analysis.request, indent=2, ensure_ascii=False),
@@ -180,7 +203,7 @@ def stop(request: TenantRequest, analysis_id: UUID) -> HttpResponse:
     analysis = cancel(analysis=get_analysis(analysis_id), now=timezone.now())
     if not request.htmx:
         return redirect("analyses:detail", request.tenant.slug, analysis.pk)
-    return render(request, "analyses/_analysis.html", {"card": make_card(analysis, now=timezone.now())})
+    return render(request, "analyses/_analysis.html", {"card": show_card(analysis, now=timezone.now())})
 
 
 @require_POST
@@ -266,12 +289,12 @@ def show_ask(
     """The question page, with the answer to the last question where there is one."""
     context = {
         "form": form,
-        "card": make_card(asked, now=timezone.now()) if asked else None,
+        "card": show_card(asked, now=timezone.now()) if asked else None,
         "refusal": refusal,
         "configured": assistant_of(request.tenant).configured,
         "key": uuid4(),
     }
-    return render(request, "analyses/ask.html", context, status=status)
+    return with_wait(render(request, "analyses/ask.html", context, status=status), refusal)
 
 
 # --- the settings ------------------------------------------------------------------------------------------
@@ -279,6 +302,7 @@ def show_ask(
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @door(Role.MANAGER)
+@plant_time()
 def assistant(request: TenantRequest) -> HttpResponse:
     """The plant's assistant. Open to managers even where it is hidden, or it could never be shown again."""
     row = assistant_of(request.tenant)
@@ -287,8 +311,36 @@ def assistant(request: TenantRequest) -> HttpResponse:
         form.save()
         messages.success(request, _("The settings are saved."), extra_tags="good")
         return redirect("analyses:assistant", request.tenant.slug)
-    context = {"form": form, "assistant": assistant_of(request.tenant)}
+    saved = assistant_of(request.tenant)
+    context = {"form": form, "assistant": saved, **describe_trouble(saved)}
     return render(request, "analyses/assistant.html", context, status=422 if form.errors else 200)
+
+
+@require_POST
+@door(Role.MANAGER)
+def propose(request: TenantRequest) -> HttpResponse:
+    """Ask platform staff to approve the endpoint in the form; nothing of the form is saved."""
+    try:
+        wish = propose_endpoint(
+            tenant=request.tenant,
+            url=request.POST.get("base_url", "").strip(),
+            purpose=Purpose.MODEL,
+            proposed_by=request.user,
+            now=timezone.now(),
+        )
+    except ProposalRefused as refusal:
+        return show_note(request, kind="bad", text=str(refusal))
+    server = f"{wish.host}:{wish.port}"
+    text = _("Platform staff are asked to approve %(server)s. Save the endpoint once they have.") % {"server": server}
+    return show_note(request, kind="good", text=text)
+
+
+def show_note(request: TenantRequest, *, kind: str, text: str) -> HttpResponse:
+    """A sentence in the place that the button names, or on top of the page where there is no script."""
+    if request.htmx:
+        return render(request, "components/_note.html", {"kind": kind, "text": text})
+    messages.info(request, text, extra_tags=kind)
+    return redirect("analyses:assistant", request.tenant.slug)
 
 
 @require_POST

@@ -56,7 +56,7 @@ class Pulse:
         self._parts.append(text)
 
     def beat(self) -> None:
-        """Renew the lease when it is time; raises `Stopped`, `LeaseLost` or `CancelAsked`."""
+        """Renew the lease when it is time; raises `Stopped`, `LeaseLost`, `CancelAsked` or `Halted`."""
         if STOPPING.is_set():
             raise Stopped
         if time.monotonic() < self._due_at:

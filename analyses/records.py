@@ -1,10 +1,7 @@
 """Records: what an attempt brought and cost, written in an order that survives a crash between any two lines."""
 
 import datetime as dt
-import time
 from typing import Any
-
-from django.db import InterfaceError, OperationalError, connection
 
 from analyses import budget, leases
 from analyses.aliases import book_of
@@ -12,6 +9,7 @@ from analyses.answers import Answer, Usage, estimate_usage, limit_of
 from analyses.failures import Failure, describe_failure
 from analyses.guard import check_numbers
 from analyses.models import Analysis, Attempt, Status
+from analyses.outages import wait_out
 from analyses.prices import price_usage
 from analyses.prompts import text_besides_facts
 from analyses.tokens import count_tokens
@@ -19,7 +17,7 @@ from mesassist.tenants.scope import tenant_tx
 
 ANSWERED = "answered"
 LOST = "lost"
-PAUSES_S = (0.2, 0.5, 1.0, 2.0, 4.0)
+STOPPED = "stopped"
 
 
 def begin_attempt(*, analysis: Analysis, now: dt.datetime) -> Attempt:
@@ -36,25 +34,13 @@ def begin_attempt(*, analysis: Analysis, now: dt.datetime) -> Attempt:
     return attempt
 
 
+@wait_out
 def store_answer(*, analysis: Analysis, attempt: Attempt, answer: Answer, now: dt.datetime) -> None:
-    """Commit what came and what it cost, before anything is made of it: from here on it is never asked again.
-
-    Tried again for some seconds while the database is away, because the answer is paid for.
-    """
-    tokens = answer.usage.total_tokens
-    for pause in (*PAUSES_S, None):
-        try:
-            with tenant_tx():
-                leases.renew_for_storing(
-                    analysis=analysis, request=answer.request, request_sha256=answer.request_sha256
-                )
-                charge(analysis, attempt, outcome=ANSWERED, tokens=tokens, now=now, envelope=answer.envelope)
-            return
-        except (OperationalError, InterfaceError):
-            if pause is None:
-                raise
-            connection.close()
-            time.sleep(pause)
+    """Commit what came and what it cost, before anything is made of it: from here on it is never asked again."""
+    with tenant_tx():
+        leases.renew_for_storing(analysis=analysis, request=answer.request, request_sha256=answer.request_sha256)
+        tokens = answer.usage.total_tokens
+        charge(analysis, attempt, outcome=ANSWERED, tokens=tokens, now=now, envelope=answer.envelope)
 
 
 def conclude(*, analysis: Analysis, answer: Answer, now: dt.datetime) -> None:
@@ -80,14 +66,21 @@ def conclude(*, analysis: Analysis, answer: Answer, now: dt.datetime) -> None:
 
 
 def fail(
-    *, analysis: Analysis, failure: Failure, now: dt.datetime, status: str = Status.FAILED, text: str = ""
+    *,
+    analysis: Analysis,
+    failure: Failure,
+    now: dt.datetime,
+    status: str = Status.FAILED,
+    text: str = "",
+    poison: bool = False,
 ) -> None:
     """Finish an analysis without an answer; text that arrived is kept and paid for; raises `LeaseLost`."""
     usage = _estimate(analysis, text) if text else None
     shown = book_of(analysis.aliases).restore(text)
-    _end(analysis, status=status, failure=failure, usage=usage, now=now, answer=shown)
+    _end(analysis, status=status, failure=failure, usage=usage, now=now, answer=shown, poison=poison)
 
 
+@wait_out
 def end_attempt(
     *,
     analysis: Analysis,
@@ -97,19 +90,25 @@ def end_attempt(
     now: dt.datetime,
     retryable: bool = False,
     http_status: int | None = None,
+    sent: bool = False,
 ) -> None:
-    """Note how a call without an answer ended; once text arrived, the call is paid for, at our own count."""
-    tokens = _estimate(analysis, text).total_tokens if text else 0
+    """Note how a call without an answer ended.
+
+    Once text arrived, or where we broke off ourselves what was `sent`, the call is paid for, at our own count.
+    """
+    tokens = _estimate(analysis, text).total_tokens if text or sent else 0
     with tenant_tx():
         charge(analysis, attempt, outcome=outcome, tokens=tokens, now=now, retryable=retryable, http_status=http_status)
 
 
-def end_lost_attempts(*, analysis: Analysis, now: dt.datetime) -> None:
-    """Close the calls of a worker that died: nobody knows what they cost, so they count at our own count."""
+def end_lost_attempts(*, analysis: Analysis, now: dt.datetime) -> int:
+    """Close the calls of a worker that died, and say how many: nobody knows what they cost, so our own count counts."""
     tokens = _estimate(analysis, analysis.answer).total_tokens
-    for attempt in analysis.tries.filter(outcome=""):
+    lost = list(analysis.tries.filter(outcome=""))
+    for attempt in lost:
         with tenant_tx():
             charge(analysis, attempt, outcome=LOST, tokens=tokens, now=now)
+    return len(lost)
 
 
 def charge(analysis: Analysis, attempt: Attempt, *, outcome: str, tokens: int, now: dt.datetime, **fields: Any) -> None:
@@ -119,6 +118,7 @@ def charge(analysis: Analysis, attempt: Attempt, *, outcome: str, tokens: int, n
         budget.charge_tokens(tokens=tokens, at=analysis.created_at)
 
 
+@wait_out
 def _end(
     analysis: Analysis, *, status: str, failure: Failure | None, usage: Usage | None, now: dt.datetime, **fields: Any
 ) -> None:

@@ -4,9 +4,9 @@ from typing import Any
 
 from celery import shared_task
 from celery.signals import worker_shutdown, worker_shutting_down
-from django.utils import timezone
 
 from analyses import runs
+from analyses.clock import read_clock
 from analyses.wire import close_lines
 from mesassist.tenants.tasks import TenantTask
 
@@ -15,18 +15,19 @@ from mesassist.tenants.tasks import TenantTask
 def run_analysis(*, tenant_id: int, analysis_id: str) -> None:
     """Work on one analysis if it is due; a second delivery of the same message finds nothing to do."""
     runs.execute(analysis_id=analysis_id)
+    runs.ring_next()
 
 
 @shared_task(name="analyses.tasks.ring_waiting")
 def ring_waiting() -> int:
     """Ring again for analyses that nobody has taken up."""
-    return runs.ring(now=timezone.now())
+    return runs.ring(now=read_clock())
 
 
 @shared_task(name="analyses.tasks.reap_stale")
 def reap_stale() -> int:
     """Free the analyses of workers that died, and end those that waited too long."""
-    return runs.reap(now=timezone.now())
+    return runs.reap(now=read_clock())
 
 
 # Threads can be neither interrupted nor timed: each looks at this event while it waits, and hands its row back.

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from analyses import pages
+from analyses import circuits, pages
 
 app_name = "analyses"
 urlpatterns = [
@@ -16,5 +16,7 @@ urlpatterns = [
     path("analyses/<uuid:analysis_id>/rerun/", pages.again, name="rerun"),
     path("ask/", pages.ask, name="ask"),
     path("assistant/", pages.assistant, name="assistant"),
+    path("assistant/try/", circuits.try_again, name="assistant-try"),
     path("assistant/test/", pages.test_connection, name="assistant-test"),
+    path("assistant/propose/", pages.propose, name="assistant-propose"),
 ]

@@ -23,6 +23,9 @@ PROJECT = Path(__file__).resolve().parent.parent
 GRACE_SECONDS = 10.0
 LOG_BYTES = 5_000_000
 LOG_LINES = 15
+# A child that ends with this code asks to be started again (`mesassist.watchdog`); not without end.
+AGAIN = 70
+RESTARTS, RESTARTS_IN_S = 5, 300.0
 
 
 class Stopped(Exception):
@@ -72,6 +75,8 @@ class Crew:
     ) -> None:
         self.environ, self.logs, self.stop_request, self.grace_seconds = dict(environ), logs, stop, grace_seconds
         self.children: dict[str, subprocess.Popen] = {}
+        self.commands: dict[str, Sequence[str]] = {}
+        self.restarts: list[float] = []
         self.step: subprocess.Popen | None = None
 
     def __enter__(self) -> Self:
@@ -89,6 +94,7 @@ class Crew:
 
     def start(self, name: str, command: Sequence[str]) -> None:
         """Start a child that serves; its output goes to its log."""
+        self.commands[name] = command
         with self.open_log(name) as log:
             self.children[name] = self._spawn(command, {}, log, log)
 
@@ -114,9 +120,24 @@ class Crew:
     def check(self) -> None:
         """Raise Stopped if that was asked for, CrewError if a child has ended."""
         self.stop_request.check()
-        for name, process in self.children.items():
-            if (code := process.poll()) is not None:
+        for name, process in list(self.children.items()):
+            if (code := process.poll()) is None:
+                continue
+            if code != AGAIN or not self._may_restart():
                 raise CrewError(f"{name} ended by itself, exit code {code}. {self.last_words(name)}")
+            self._restart(name, process)
+
+    def _may_restart(self) -> bool:
+        now = time.monotonic()
+        self.restarts = [at for at in self.restarts if now - at < RESTARTS_IN_S] + [now]
+        return len(self.restarts) <= RESTARTS
+
+    def _restart(self, name: str, process: subprocess.Popen) -> None:
+        # Children of its own may have stayed.
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+        self._tell_guard(f"-{process.pid}")
+        self.start(name, self.commands[name])
 
     def stop(self) -> None:
         """Stop every child and wait for it: politely first, then with its whole process group."""

@@ -42,6 +42,9 @@ REFUSED_WITH = {
     "nothing_to_analyse": 422,
     "context_too_long": 422,
     "idempotency_key_reused": 422,
+    "poisoned": 409,
+    "queue_full": 429,
+    "assistant_stopped": 503,
 }
 LONGEST_KEY = 100
 LONGEST_WAIT_S = 30
@@ -91,7 +94,7 @@ class AnalysesDoor(AssistantRoom):
     """Ask, and the history."""
 
     needs = {"GET": Scope.READ, "POST": Scope.ANALYSE}
-    refusals = {"POST": ("402", "409", "422")}
+    refusals = {"POST": ("402", "409", "422", "429", "503")}
 
     def known_parameters(self) -> set[str]:
         """Filters and pages, for the history alone."""
@@ -145,7 +148,7 @@ class PreviewDoor(AssistantRoom):
     """What asking would send."""
 
     needs = {"POST": Scope.ANALYSE}
-    refusals = {"POST": ("409", "422")}
+    refusals = {"POST": ("409", "422", "503")}
 
     @extend_schema(operation_id="analyses_preview", request=AskSerializer, responses=PreviewShape)
     def post(self, request: Request) -> Response:
@@ -220,7 +223,7 @@ class RerunDoor(AssistantRoom):
     """Ask the same again."""
 
     needs = {"POST": Scope.ANALYSE}
-    refusals = {"POST": ("402", "409", "422")}
+    refusals = {"POST": ("402", "409", "422", "429", "503")}
 
     @extend_schema(operation_id="analyses_rerun", request=None, responses={202: QUEUED, 200: EARLIER})
     def post(self, request: Request, pk: UUID) -> Response:
@@ -241,7 +244,8 @@ def explain(refusal: AnalysisRefused) -> Problem:
     status = REFUSED_WITH.get(refusal.code, 422)
     if status == 404:
         raise Http404
-    return Problem(status, refusal.code, f"{refusal.message} {refusal.next_step}".strip())
+    sentence = f"{refusal.message} {refusal.next_step}".strip()
+    return Problem(status, refusal.code, sentence, wait=refusal.retry_after_s)
 
 
 def check_period(from_at: dt.datetime | None, to_at: dt.datetime | None) -> None:

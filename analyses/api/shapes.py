@@ -73,6 +73,7 @@ class AssistantSerializer(StrictSerializer, serializers.ModelSerializer):
             "max_summary_facts",
             "max_prompt_tokens",
             "daily_token_limit",
+            "on_unknown",
             "language",
             "aliases_enabled",
             "alias_kinds",

@@ -5,6 +5,8 @@ import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from mesassist.tenants.tests.approving import approved
+
 
 @contextmanager
 def server(answer):
@@ -34,8 +36,10 @@ def server(answer):
     running.daemon_threads = True
     thread = threading.Thread(target=running.serve_forever, args=(0.01,), daemon=True)
     thread.start()
+    url = f"http://127.0.0.1:{running.server_port}/v1"
     try:
-        yield f"http://127.0.0.1:{running.server_port}/v1", seen
+        with approved(url):
+            yield url, seen
     finally:
         running.shutdown()
         running.server_close()

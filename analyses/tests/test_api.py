@@ -15,7 +15,8 @@ from analyses.gateway import canonical_bytes
 from analyses.models import Analysis, AssistantSettings
 from analyses.queries import describe
 from mesassist.tenants.models import Tenant
-from mesassist.tenants.scope import tenant_scope
+from mesassist.tenants.place import PlatformRole
+from mesassist.tenants.scope import platform_scope, tenant_scope
 from production.models import Rollup, Summary
 
 NOTHING = (
@@ -112,8 +113,8 @@ class TestRefusing:
         assert [(one["field"], one["code"]) for one in answer.json()["errors"]] == [("from", "naive_timestamp")]
 
     def test_a_strangers_summary_reads_like_one_that_never_was(self, call, plant, assistant, beta, caller):
-        theirs = Summary(tenant=beta, name="Theirs")
-        theirs.save()
+        with platform_scope("test", role=PlatformRole.STAFF):
+            theirs = Summary.objects.create(tenant=beta, name="Theirs")
         answers = [call("POST", "analyses/", {"summary": pk}) for pk in (theirs.pk, 999_999)]
         assert answers[0].content == answers[1].content
         assert answers[0].json()["errors"] == [

@@ -4,6 +4,7 @@ import pytest
 
 from analyses.models import AssistantSettings
 from analyses.tests.conftest import TOKEN
+from mesassist.tenants.tests.approving import approved
 
 
 def problem_of(answer):
@@ -24,6 +25,7 @@ class TestAssistant:
             "max_summary_facts": 60,
             "max_prompt_tokens": 6000,
             "daily_token_limit": None,
+            "on_unknown": "retry",
             "language": "en",
             "aliases_enabled": False,
             "alias_kinds": ["MACHINE", "LINE", "SITE", "PRODUCT", "ORDER", "PERSON"],
@@ -50,7 +52,9 @@ class TestAssistant:
         assert (answer.json()["token_set"], answer.json()["token_hint"]) == (False, "")
 
     def test_another_address_drops_the_token(self, call, assistant):
-        answer = call("PATCH", "assistant/", {"base_url": assistant.base_url.replace("127.0.0.1", "localhost")})
+        elsewhere = assistant.base_url.replace("127.0.0.1", "localhost")
+        with approved(elsewhere):
+            answer = call("PATCH", "assistant/", {"base_url": elsewhere})
         assert answer.status_code == 200
         assert answer.json()["token_set"] is False
 
@@ -68,6 +72,8 @@ class TestAssistant:
             ({"temperature": True}, "temperature"),
             ({"base_url": "file:///etc/passwd"}, "base_url"),
             ({"base_url": "not an address"}, "base_url"),
+            ({"base_url": "http://169.254.169.254/v1"}, "base_url"),
+            ({"base_url": "https://10.0.0.5/v1"}, "base_url"),
             ({"model": ""}, "model"),
             ({"token": "with spaces in it"}, "token"),
             ({"token": ""}, "token"),
@@ -113,4 +119,12 @@ class TestEndpoint:
 
     def test_an_endpoint_that_is_out_of_reach_is_told(self, call, assistant):
         AssistantSettings.objects.update(base_url="http://127.0.0.1:9/v1")
-        assert problem_of(call("GET", "assistant/models/")) == (502, "unreachable")
+        with approved("127.0.0.1:9"):
+            assert problem_of(call("GET", "assistant/models/")) == (502, "unreachable")
+
+    def test_an_endpoint_that_is_not_approved_any_more_is_told(self, call, assistant):
+        AssistantSettings.objects.update(base_url="http://127.0.0.1:9/v1")
+        assert problem_of(call("GET", "assistant/models/")) == (502, "blocked_destination")
+        answer = call("POST", "assistant/test/").json()
+        assert (answer["ok"], answer["error"]["code"]) == (False, "blocked_destination")
+        assert "approve 127.0.0.1:9" in answer["error"]["next_step"]

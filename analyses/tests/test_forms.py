@@ -87,8 +87,29 @@ class TestSettings:
     def test_an_address_that_cannot_be_called_is_refused(self, fill, url):
         assert "base_url" in fill(base_url=url).errors
 
-    def test_a_host_of_the_plants_own_network_is_taken(self, fill):
+    def test_a_host_of_the_plants_own_network_needs_an_approval(self, fill, approve):
+        form = fill(base_url="http://llm:8000/v1")
+        assert form.errors["base_url"] == [
+            "The portal may not call llm:8000 without an approval. "
+            "Ask platform staff to approve llm:8000, or give a public address that begins with https://."
+        ]
+        assert form.can_be_proposed
+        approve("http://llm:8000", network="10.0.0.5/32")
         assert fill(base_url="http://llm:8000/v1").is_valid()
+
+    def test_an_approval_is_for_one_place_and_one_tenant(self, fill, approve, beta):
+        approve("http://llm:8000", network="10.0.0.5/32", tenant=beta)
+        approve("http://llm:8000", network="10.0.0.5/32", purpose="registry")
+        approve("http://llm:8001", network="10.0.0.5/32")
+        assert "base_url" in fill(base_url="http://llm:8000/v1").errors
+
+    def test_what_nobody_can_approve_cannot_be_proposed(self, fill):
+        form = fill(base_url="http://169.254.169.254/v1")
+        assert form.errors["base_url"] == [
+            "The portal never calls 169.254.169.254:80. "
+            "Enter the address of the service itself; no approval opens this one."
+        ]
+        assert not form.can_be_proposed
 
     def test_an_endpoint_without_a_model_is_refused(self, fill):
         assert fill(model="").errors == {"model": ["Choose a model of this endpoint too."]}

@@ -13,13 +13,14 @@ from analyses.answers import Answer, Delta
 from analyses.gateway import (
     GatewayError,
     canonical_bytes,
-    check_destination,
+    find_destination,
     list_models,
     read_retry_after,
     stream_answer,
     try_endpoint,
 )
 from analyses.tests.servers import chunk, server, sse
+from mesassist.tenants.tests.approving import approved
 from offline_analyst.process import clear_log, read_log
 
 TOKEN = "sk-test-0123456789abcdef"
@@ -66,6 +67,13 @@ def call(endpoint, model, *, token=TOKEN, deadline_s=5.0, request=None, **more):
 def hang_up():
     yield
     wire.close_lines()
+
+
+@pytest.fixture(autouse=True)
+def their_hosts():
+    """What the tests below call though nobody is there."""
+    with approved("127.0.0.1:1", "nowhere.invalid:80"):
+        yield
 
 
 @pytest.fixture
@@ -272,14 +280,20 @@ class TestOtherEndpoints:
     )
     def test_an_address_that_must_not_be_called_is_refused(self, url):
         with pytest.raises(GatewayError) as caught:
-            check_destination(url)
+            find_destination(url)
         assert caught.value.code == "blocked_destination"
 
-    @pytest.mark.parametrize(
-        "url", ["https://api.openai.com/v1", "http://127.0.0.1:8009/v1", "http://llm:8000/v1", "http://[::1]:8009/v1"]
-    )
-    def test_an_ordinary_address_is_taken(self, url):
-        check_destination(url)
+    def test_a_public_address_is_taken(self, db):
+        find_destination("https://93.184.215.14/v1")
+
+    @pytest.mark.parametrize("url", ["http://127.0.0.1:8009/v1", "http://llm:8000/v1", "http://[::1]:8009/v1"])
+    def test_one_of_the_plants_own_network_needs_an_approval(self, db, url):
+        with pytest.raises(GatewayError) as caught:
+            find_destination(url)
+        server = url.removeprefix("http://").removesuffix("/v1")
+        assert caught.value.failure.next_step.startswith(f"Ask platform staff to approve {server}, ")
+        with approved(url):
+            find_destination(url)
 
     def test_a_compressed_answer_is_refused(self):
         with (

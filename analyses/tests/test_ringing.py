@@ -7,7 +7,7 @@ from contextvars import Context
 import pytest
 import redis
 
-from analyses import leases, runs
+from analyses import leases, ringing, runs
 from analyses.models import Analysis, Attempt, Spend
 from analyses.tasks import reap_stale, ring_waiting, run_analysis
 from mesassist.celery import app
@@ -28,7 +28,7 @@ def rung(settings):
 @pytest.fixture
 def broker_down(monkeypatch):
     """The broker's port answers nobody; the clock that spares it begins anew."""
-    monkeypatch.setattr(runs, "_quiet_until", 0.0)
+    monkeypatch.setattr(ringing, "_quiet_until", 0.0)
     before = app.conf.broker_write_url
     app.conf.broker_write_url = "redis://127.0.0.1:1/0"
     app.amqp._producer_pool = None
@@ -39,7 +39,7 @@ def broker_down(monkeypatch):
 
 @pytest.fixture(autouse=True)
 def no_quiet(monkeypatch):
-    monkeypatch.setattr(runs, "_quiet_until", 0.0)
+    monkeypatch.setattr(ringing, "_quiet_until", 0.0)
 
 
 class TestRing:
@@ -85,9 +85,9 @@ class TestRing:
     def test_after_a_failed_ring_the_broker_is_spared_for_a_while(self, ask, rung, clock, monkeypatch):
         ask()
         clock.by(minutes=1)
-        monkeypatch.setattr(runs, "_quiet_until", time.monotonic() + 60)
+        monkeypatch.setattr(ringing, "_quiet_until", time.monotonic() + 60)
         assert runs.ring(now=clock()) == 0
-        monkeypatch.setattr(runs, "_quiet_until", 0.0)
+        monkeypatch.setattr(ringing, "_quiet_until", 0.0)
         assert runs.ring(now=clock()) == 1
 
 
@@ -118,8 +118,10 @@ class TestReap:
             leases.claim(analysis_id=analysis.pk, now=clock())
             Analysis.objects.update(lease_until=LONG_AGO)
             runs.reap(now=clock())
+            clock.by(seconds=11)
         analysis.refresh_from_db()
-        assert (analysis.status, analysis.error_code) == ("failed", "internal")
+        assert (analysis.status, analysis.error_code, analysis.poison) == ("failed", "internal", True)
+        assert analysis.error_message == "Its worker was lost 3 times, so it is not tried again."
         assert Spend.objects.get().reserved_tokens == 0
 
     def test_a_cancelled_one_whose_worker_died_is_cancelled(self, ask, clock):

@@ -96,6 +96,13 @@ class TestExecute:
         assert work(analysis, clock).error_code == "credentials"
         assert read_log(fresh) == []
 
+    def test_an_endpoint_that_may_not_be_called_ends_it_at_once_and_says_whom_to_ask(self, ask, clock, assistant):
+        type(assistant).objects.update(base_url="http://127.0.0.1:9/v1")
+        analysis = work(ask(), clock)
+        assert (analysis.status, analysis.error_code, analysis.attempts) == ("failed", "blocked_destination", 1)
+        assert analysis.error_message == "The portal may not call 127.0.0.1:9 without an approval."
+        assert analysis.error_next_step.startswith("Ask platform staff to approve 127.0.0.1:9, ")
+
     def test_it_is_cancelled_when_the_assistant_was_hidden_meanwhile(self, ask, clock, assistant, fresh):
         analysis = ask()
         type(assistant).objects.update(hidden=True)
@@ -240,15 +247,39 @@ class TestCancel:
 
 
 class TestStop:
-    def test_a_leaving_worker_hands_its_row_back_uncounted(self, ask, clock, fresh):
+    @pytest.fixture(autouse=True)
+    def stay(self):
+        yield
+        STOPPING.clear()
+
+    def test_a_leaving_worker_takes_nothing_up(self, ask, clock, fresh):
         analysis = ask()
         STOPPING.set()
-        try:
-            runs.execute(analysis_id=analysis.pk, now_fn=clock)
-        finally:
-            STOPPING.clear()
+        runs.execute(analysis_id=analysis.pk, now_fn=clock)
+        analysis.refresh_from_db()
+        assert (analysis.status, analysis.attempts, Attempt.objects.count()) == ("queued", 0, 0)
+
+    def test_in_mid_call_it_hands_its_row_back_uncounted_and_pays_for_what_was_sent(
+        self, ask, clock, assistant, monkeypatch
+    ):
+        type(assistant).objects.update(model="offline-analyst-slow")
+        analysis = ask()
+        renew = leases.renew
+
+        def leave(**seen):
+            renew(**seen)
+            STOPPING.set()
+
+        # The wire is real; only the moment of the signal is made certain.
+        monkeypatch.setattr(leases, "renew", leave)
+        runs.execute(analysis_id=analysis.pk, now_fn=clock)
+        monkeypatch.undo()
+        STOPPING.clear()
         analysis.refresh_from_db()
         assert (analysis.status, analysis.attempts, analysis.owner) == ("queued", 0, None)
+        assert Attempt.objects.get().outcome == "stopped"
+        assert spent()["used"] >= analysis.prompt_tokens_estimated
+        Analysis.objects.update(request=analysis.request | {"model": "offline-analyst"})
         assert work(analysis, clock).status == "done"
         assert list(Attempt.objects.values_list("number", "outcome")) == [(1, "stopped"), (2, "answered")]
 

@@ -20,7 +20,7 @@ from analyses.models import Analysis, Attempt, Spend
 from offline_analyst.process import clear_log, read_log
 
 ROOT = Path(__file__).resolve().parents[2]
-LEASE_S = 3
+LEASE_S = 6
 pytestmark = [pytest.mark.faults, pytest.mark.django_db(transaction=True)]
 
 
@@ -59,7 +59,7 @@ def slow(ask, assistant, settings):
     return analysis
 
 
-def wait_until(analysis, holds, *, within_s=40):
+def wait_until(analysis, holds, *, within_s=120):
     """Poll the row, playing the beat, until `holds(row)`."""
     until = time.monotonic() + within_s
     while time.monotonic() < until:
@@ -94,8 +94,8 @@ class TestSentHome:
             wait_until(slow, lambda row: row.answer)
             first.send_signal(signal.SIGTERM)
             began = time.monotonic()
-            first.wait(timeout=15)
-            assert time.monotonic() - began < 10
+            first.wait(timeout=40)
+            assert time.monotonic() - began < 30
         slow.refresh_from_db()
         assert (slow.status, slow.attempts, slow.owner) == ("queued", 0, None)
         with worker():
