@@ -10,16 +10,23 @@ from celery import shared_task
 from django.utils import timezone
 
 from analyses.selfchecks import CHECKS as OF_ANALYSES
+from mesassist.audit.chain import find_breaks
 from mesassist.tenants.models import Tenant
 from mesassist.tenants.scope import current_tenant, tenant_scope
 from mesassist.tenants.tasks import TenantTask
+from mesassist.tenants.unsealed import find_unsealed
 from production.models import SelfCheck
 from production.selfchecks import CHECKS as OF_PRODUCTION
 from production.selfchecks import Asked, Check
 
 log = structlog.get_logger(__name__)
 
-CHECKS: dict[str, Check] = {**OF_PRODUCTION, **OF_ANALYSES}
+CHECKS: dict[str, Check] = {
+    **OF_PRODUCTION,
+    **OF_ANALYSES,
+    "the audit trail is unbroken": find_breaks,
+    "secrets are sealed": find_unsealed,
+}
 
 
 class Broken(NamedTuple):

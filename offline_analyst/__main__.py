@@ -1,4 +1,4 @@
-"""The command: `python -m offline_analyst --port N [--host H] [--faults] [--token KEY] [--delay S]`."""
+"""The command: `python -m offline_analyst --port N [--host H] [--faults] [--token KEY] [--delay S] [--journal F]`."""
 
 import argparse
 import os
@@ -6,10 +6,12 @@ import socket
 import sys
 import threading
 from contextlib import suppress
+from pathlib import Path
 
 import uvicorn
 
 from offline_analyst.app import OfflineAnalyst
+from offline_analyst.journal import Journal
 from offline_analyst.tokens import load_encoding
 
 BACKLOG = 2048
@@ -27,6 +29,7 @@ def read_arguments() -> argparse.Namespace:
         help="demand this key (default: OFFLINE_ANALYST_TOKEN; empty: no key is needed)",
     )
     parser.add_argument("--delay", type=float, default=0.015, help="seconds between the chunks of a streamed answer")
+    parser.add_argument("--journal", type=Path, help="append each call's beginning and end to this file")
     parser.add_argument("--leave-with-parent", action="store_true", help="stop when standard input is closed")
     return parser.parse_args()
 
@@ -57,7 +60,11 @@ def main() -> None:
         # The second door is where fault-redirect leads; only this machine may find it.
         doors.append(open_door("127.0.0.1", 0))
     app = OfflineAnalyst(
-        faults=chosen.faults, token=chosen.token, delay=chosen.delay, elsewhere_port=doors[-1].getsockname()[1]
+        faults=chosen.faults,
+        token=chosen.token,
+        delay=chosen.delay,
+        elsewhere_port=doors[-1].getsockname()[1],
+        journal=Journal(chosen.journal),
     )
     config = uvicorn.Config(
         app,

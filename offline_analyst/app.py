@@ -10,6 +10,7 @@ from typing import Any
 
 from offline_analyst.asking import ApiError, read_call, unknown_model
 from offline_analyst.faults import FAULTS, MODELS, Exchange, Play, answer_honestly
+from offline_analyst.journal import Journal
 from offline_analyst.wire import ClientLeft, Message, Receive, Reply, Send
 
 MOST_BODY_BYTES = 16 * 1024 * 1024
@@ -21,12 +22,16 @@ ELSEWHERE = "/elsewhere"
 
 @dataclass
 class OfflineAnalyst:
-    """The ASGI application. `token` empty: no key is asked for. `elsewhere_port`: where fault-redirect leads."""
+    """The ASGI application. `token` empty: no key is asked for. `elsewhere_port`: where fault-redirect leads.
+
+    `journal` keeps every call in a file, for tests that kill whoever calls, or this server.
+    """
 
     faults: bool = False
     token: str = ""
     delay: float = 0.015
     elsewhere_port: int = 0
+    journal: Journal = field(default_factory=lambda: Journal(None))
     log: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=MOST_LOGGED))
     asked: Counter[str] = field(default_factory=Counter)
 
@@ -91,7 +96,10 @@ class OfflineAnalyst:
         )
         # Who was redirected has arrived: the answer there shows that the prompt was carried along.
         followed = scope["path"].startswith(ELSEWHERE)
-        await (answer_honestly if followed else self.models[call.model])(exchange)
+        play = answer_honestly if followed else self.models[call.model]
+        digest = hashlib.sha256(body).hexdigest()
+        with self.journal.call(model=call.model, body_sha256=digest, port=scope["client"][1]):
+            await play(exchange)
 
     async def _show_log(self, method: str, reply: Reply) -> None:
         if method == "DELETE":

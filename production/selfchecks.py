@@ -84,9 +84,12 @@ def days_cover(asked: Asked) -> Iterator[str]:
 
 
 def references_hold(asked: Asked) -> Iterator[str]:
-    """References to rows that are missing or another tenant's, over every model; of events those of the last days."""
-    for model in apps.get_models():
-        if issubclass(model, TenantModel):
+    """References to rows that are missing or another tenant's, over every model and the tables between two; of events
+    those of the last days."""
+    for model in apps.get_models(include_auto_created=True):
+        # A table that Django makes for a many-to-many has its tenant from the database (production/0005_walls).
+        owner: Any = model._meta.auto_created or model
+        if issubclass(owner, TenantModel):
             for field in model._meta.concrete_fields:
                 if isinstance(field, models.ForeignKey) and field.name != "tenant":
                     yield from _find_strays(model, field, asked)
@@ -98,8 +101,13 @@ def events_have_partitions(asked: Asked) -> Iterator[str]:
 
 
 def events_have_keys(asked: Asked) -> Iterator[str]:
-    """Events of the last days whose id is not taken, so that the same could be taken again."""
+    """Events of the last days whose id is not taken, so that the same could be taken again; or that are there twice."""
     yield from _rows(KEYS, _bound(asked))
+
+
+def keys_have_events(asked: Asked) -> Iterator[str]:
+    """Ids of the last days that are taken by no event: it was accepted, and is lost."""
+    yield from _rows(LOST, _bound(asked))
 
 
 def events_have_happened(asked: Asked) -> Iterator[str]:
@@ -141,6 +149,7 @@ CHECKS: dict[str, Check] = {
     "references stay within the tenant": references_hold,
     "events lie in their month": events_have_partitions,
     "ids of events are taken": events_have_keys,
+    "taken ids have an event": keys_have_events,
     "events have happened": events_have_happened,
     "imports add up": imports_add_up,
     "marks are settled within the hour": marks_are_settled,
@@ -204,6 +213,14 @@ SELECT format('event %%s/%%s of %%s', e.source, e.event_id, e.at)
 FROM production_event e
 LEFT JOIN production_eventkey k USING (tenant_id, source, event_id)
 WHERE tenant_id = %(tenant)s AND e.at >= %(since)s AND (k.at IS NULL OR k.at <> e.at)
+LIMIT %(most)s
+"""
+LOST = """
+SELECT format('id %%s/%%s of %%s', k.source, k.event_id, k.at)
+FROM production_eventkey k
+LEFT JOIN production_event e ON e.tenant_id = k.tenant_id AND e.source = k.source AND e.event_id = k.event_id
+    AND e.at >= %(since)s
+WHERE k.tenant_id = %(tenant)s AND k.at >= %(since)s AND e.at IS NULL
 LIMIT %(most)s
 """
 

@@ -4,11 +4,13 @@ import datetime as dt
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 
+from analyses.models import AssistantSettings, Spend
 from mesassist.celery import app
 from mesassist.selfcheck import CHECKS, check_all, check_one, check_tenant
 from production import partitions
-from production.models import EventKey, SelfCheck
+from production.models import DailyRollup, EventKey, SelfCheck
 
 KEYS = "ids of events are taken"
 
@@ -36,6 +38,20 @@ class TestCommand:
         assert lines[0] == f"alfa: not true: {KEYS}"
         assert [line.startswith("  event erp-7/e") for line in lines[1:3]] == [True, True]
         assert lines[3] == "  and more; --rows 20 prints more of them"
+
+    def test_it_asks_every_room(self, whole_morning, alfa, capsys, freeze_recent):
+        AssistantSettings.objects.create(tenant=alfa)
+        with connection.cursor() as cursor:
+            cursor.execute("UPDATE analyses_assistantsettings SET token = 'sk-plain-0123456789'")
+        Spend.objects.create(tenant=alfa, day=dt.date(2026, 3, 2), reserved_tokens=70)
+        DailyRollup.objects.all().delete()
+        with pytest.raises(SystemExit):
+            call_command("selfcheck", tenant="alfa")
+        said = capsys.readouterr().out
+        assert "alfa: not true: every quarter hour lies in one day" in said
+        assert "alfa: not true: what is held belongs to what is open" in said
+        assert "alfa: not true: secrets are sealed" in said
+        assert "sk-plain" not in said
 
     def test_it_knows_no_other_tenant(self, alfa):
         with pytest.raises(CommandError, match="There is no tenant gamma"):

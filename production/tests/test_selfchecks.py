@@ -6,12 +6,14 @@ from contextvars import Context
 import pytest
 from django.db import connection
 
+from mesassist.tenants.place import PlatformRole
 from mesassist.tenants.scope import platform_scope, tenant_scope
 from production import partitions
 from production.models import (
     DailyLoss,
     DailyRollup,
     DirtyRange,
+    Event,
     EventKey,
     ImportRun,
     Line,
@@ -20,6 +22,7 @@ from production.models import (
     Quarantined,
     Rollup,
     Site,
+    Summary,
 )
 from production.rollups import fold_dirty, mark_dirty
 from production.selfchecks import CHECKS, Asked
@@ -108,12 +111,25 @@ class TestDays:
 
 class TestReferences:
     def test_it_finds_another_tenants_row(self, alfa, beta):
-        with platform_scope("plant an offender"):
+        with platform_scope("plant an offender", role=PlatformRole.STAFF):
             site = Site.objects.create(tenant=beta, code="b", name="Beta", zone="UTC")
         Line.objects.filter(tenant=alfa).update(site=site)
         assert broken()["references stay within the tenant"] == [
             f"production.Line.site = {site.pk}: missing, or another tenant's"
         ]
+        # The database itself refuses the row, at the end of the transaction.
+        Line.objects.filter(tenant=alfa).update(site=Site.objects.get(code="waw"))
+
+    def test_it_finds_another_tenants_row_between_two_tables(self, alfa, beta):
+        with platform_scope("plant an offender", role=PlatformRole.STAFF):
+            site = Site.objects.create(tenant=beta, code="b", name="Beta", zone="UTC")
+            line = Line.objects.create(tenant=beta, code="b", name="Beta", site=site)
+        summary = Summary.objects.create(tenant=alfa, name="Offender")
+        chosen = Summary.lines.through.objects.create(summary=summary, line=line)
+        assert broken()["references stay within the tenant"] == [
+            f"production.Summary_lines.line = {line.pk}: missing, or another tenant's"
+        ]
+        chosen.delete()
 
     def test_it_finds_events_of_a_machine_that_is_gone(self):
         machine = machine_of()
@@ -145,6 +161,21 @@ class TestEvents:
         found = broken()
         assert list(found) == ["ids of events are taken"]
         assert found["ids of events are taken"][0].startswith("event erp-7/e3 of 2026-03-02")
+
+    def test_it_finds_an_event_that_is_there_twice(self):
+        with connection.cursor() as cursor:
+            columns = [field.column for field in Event._meta.concrete_fields if field.column != "at"]
+            named = ", ".join(columns)
+            cursor.execute(
+                f"INSERT INTO production_event ({named}, at) SELECT {named}, at + interval '1 hour' "
+                "FROM production_event WHERE event_id = 'e5'"
+            )
+        assert broken()["ids of events are taken"] == ["event erp-7/e5 of 2026-03-02 09:20:00+00"]
+
+    def test_it_finds_an_event_that_was_taken_and_is_lost(self):
+        with connection.cursor() as cursor:
+            cursor.execute("DELETE FROM production_event WHERE event_id = 'e5'")
+        assert broken()["taken ids have an event"] == ["id erp-7/e5 of 2026-03-02 08:20:00+00"]
 
     def test_it_finds_an_event_of_the_future(self):
         event = report(machine_of(), NOW + dt.timedelta(hours=1), "measurement", name="t", value=1)
