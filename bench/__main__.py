@@ -11,6 +11,9 @@ PRINTED_BY = {
     "rollup_recompute": "rollup",
     "growth_rollup": "rollup",
     "growth_summary": "rollup",
+    "walls_page": "walls",
+    "walls_api_list": "walls",
+    "walls_ingest": "walls",
 }
 FOLDER = Path(__file__).resolve().parent
 

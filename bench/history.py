@@ -1,8 +1,9 @@
 """History: databases with 1, 5 and 20 million events of one plant, side by side on one server, folded by our own fold.
 
 20 machines tell a state every minute and pieces every minute: 57,600 events a day, so 1 M events are 17 days, 5 M are
-87 and 20 M are 347. The question is whether cost grows with the length of history. The events are made in SQL (their
-ids are not in the table of taken ids, which only ingest reads); batches of new ones go through the store.
+87 and 20 M are 347; together they take some 9 GB of disk. The question is whether cost grows with the length of
+history. The events are made in SQL (their ids are not in the table of taken ids, which only ingest reads); batches of
+new ones go through the store. Beyond 5 M the older rollups are copies.
 """
 
 import datetime as dt
@@ -29,7 +30,10 @@ SIZES = (1_000_000, 5_000_000, 20_000_000)
 STEP = dt.timedelta(minutes=1)
 # Beyond it the older rollups are copies of the younger ones.
 FOLDED_UP_TO = 5_000_000
-WEEKS = dt.timedelta(days=84)
+DAY, WEEK = dt.timedelta(days=1), dt.timedelta(days=7)
+# What of a rollup lies in time, and how far a copy of it lies back.
+MOVED = dict.fromkeys(("bucket", "starts_at", "ends_at"), "%(weeks)s::interval")
+MOVED |= dict.fromkeys(("day", "production_day"), "%(days)s::int")
 # A machine stays in a state for four minutes or a multiple: most stops are micro-stops, some are long.
 FILL = """
 INSERT INTO production_event
@@ -132,8 +136,9 @@ def _build(services: Services, plant: Plant, until: dt.datetime, events: int, be
         which |= {"reasons": [one.pk for one in plant.reasons[:10]], "tenant": plant.tenant.pk, "until": until}
         owner.execute(FILL, {**which, "steps": steps, "known": known})
         filled_s = time.perf_counter() - begun
-        if before and events > FOLDED_UP_TO:
-            _repeat_rollups(owner, first=first, last=last, tenant_id=plant.tenant.pk)
+        weeks = _repeated(first, last, until)
+        if before and weeks and events > FOLDED_UP_TO:
+            _repeat_rollups(owner, first=first, last=last, weeks=weeks, tenant_id=plant.tenant.pk)
             folded_s = before.folded_s
         else:
             folded_s = history.folded_s + _fold(history, first, last)
@@ -162,26 +167,31 @@ def _fold(history: History, first: dt.datetime, last: dt.datetime) -> float:
     return time.perf_counter() - begun
 
 
-def _repeat_rollups(owner: psycopg.Connection, *, first: dt.datetime, last: dt.datetime, tenant_id: int) -> None:
-    """Rollups for the stretch, copied from the twelve weeks after it: folding 15 M more would tell nothing new."""
-    times = {"starts_at", "ends_at", "bucket"}
+def _repeated(first: dt.datetime, last: dt.datetime, until: dt.datetime) -> dt.timedelta:
+    """The whole weeks after `last` whose rollups are copied; none where less is folded."""
+    return (until - last - 2 * DAY) // WEEK * WEEK if first < last else dt.timedelta()
+
+
+def _repeat_rollups(
+    owner: psycopg.Connection, *, first: dt.datetime, last: dt.datetime, weeks: dt.timedelta, tenant_id: int
+) -> None:
+    """Rollups for [first, last), copied from the weeks after it: folding 15 M more would tell nothing new."""
+    # The copies end where the first whole day that is folded begins.
+    edge = "SELECT min(starts_at) FROM production_dailyrollup WHERE starts_at > %s"
+    ((begin,),) = owner.execute(edge, [last])
+    said = {"begin": begin, "end": begin + weeks, "first": first, "weeks": weeks, "days": weeks.days}
+    said |= {"times": (begin - first) // weeks + 1}
     for table in ("production_rollup", "production_lossrollup", "production_dailyrollup", "production_dailyloss"):
         found = owner.execute("SELECT column_name FROM information_schema.columns WHERE table_name = %s", [table])
         columns = [name for (name,) in found if name != "id"]
-        stamp = "bucket" if "bucket" in columns else "starts_at"
-        moved = [
-            f"{name} - number * interval '84 days'"
-            if name in times
-            else f"{name} - number * 84"
-            if name in ("day", "production_day")
-            else name
-            for name in columns
-        ]
+        stamp, whole = ("bucket", "") if "bucket" in columns else ("starts_at", "AND ends_at <= %(end)s")
+        moved = [f"{name} - number * {MOVED[name]}" if name in MOVED else name for name in columns]
+        owner.execute(f"DELETE FROM {table} WHERE {stamp} < %(begin)s", said)
         owner.execute(
             f"INSERT INTO {table} ({', '.join(columns)}) SELECT {', '.join(moved)} "
-            f"FROM {table}, generate_series(1, %s) AS number "
-            f"WHERE {stamp} >= %s AND {stamp} < %s AND {stamp} - number * interval '84 days' >= %s",
-            [(last - first) // WEEKS + 1, last + dt.timedelta(days=1), last + dt.timedelta(days=1) + WEEKS, first],
+            f"FROM {table}, generate_series(1, %(times)s::int) AS number WHERE {stamp} >= %(begin)s "
+            f"AND {stamp} < %(end)s {whole} AND {stamp} - number * %(weeks)s::interval >= %(first)s",
+            said,
         )
     owner.execute("UPDATE production_coverage SET first_event_at = %s WHERE tenant_id = %s", [first, tenant_id])
 

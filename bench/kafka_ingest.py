@@ -360,6 +360,8 @@ def _start_broker(stack: ExitStack) -> "MockBroker":
     from production.tests.kafka.brokers import MockBroker
 
     broker = MockBroker()
+    # Before the settings are read: a broker of this machine needs an approval.
+    os.environ["APPROVED_ENDPOINTS"] = broker.address
     stack.callback(broker.close)
     return broker
 

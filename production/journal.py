@@ -1,64 +1,86 @@
-"""Journal: what one machine's events say about a stretch of time, read in a few queries, in event-time order.
+"""Journal: what one machine's events say about a stretch of time, in event-time order; of many machines at once.
 
 A stretch cannot be understood from its own events alone: a state that began earlier is still in force, a job
-report may have begun before, a counter needs its last reading. `read_journal` brings exactly those along.
+report may have begun before, a counter needs its last reading. `read_journals` brings exactly those along.
 """
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from django.db.models import BigIntegerField, F, Func, QuerySet
-from django.db.models.functions import Coalesce, Collate
+from django.db import connection
+from django.db.models import QuerySet
 
+from mesassist.tenants.scope import current_tenant
 from production.arrival import CLOCK_STEP, settle_arrival
 from production.entries import INFERENCE, Corrected, CounterReading, CountEvent, Journal, Lost, StateEvent
-from production.models import Correction, Event, EventKind, Implausible, LossClass, State
+from production.extracts import (
+    COUNTER,
+    EVER,
+    HEARD,
+    Ask,
+    Row,
+    extract,
+    extract_in_force,
+    extract_last_heard,
+    extract_latest,
+    extract_under_way,
+)
+from production.models import Correction, Event, EventKind, LossClass, State
 from production.ranks import Ranks, read_ranks
 
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-COLUMNS = (
-    *("kind", "micros", "until", "state", "reason_id", "reason__loss_class", "source", "sequence", "event_id", "made"),
-    *("good", "scrap", "rework", "name", "value", "maximum"),
-)
-# Ids are compared byte by byte, as Python does, whatever the database's locale.
-LATEST_FIRST = ("-at", F("sequence").desc(nulls_last=True), Collate("event_id", "C").desc())
 # How far back it matters since when a counter has stood still (`tallies`).
 STANDSTILL = dt.timedelta(minutes=15)
 # Readings to look back over where late ones among them may turn out to say nothing.
 NUMBERED_BACK = 4
+TRUSTED = """
+SELECT ask.number - 1, source, event_id FROM unnest(%(machines)s::bigint[], %(sinces)s::timestamptz[])
+    WITH ORDINALITY AS ask (machine_id, since, number)
+JOIN production_implausible AS one ON tenant_id = %(tenant)s AND one.machine_id = ask.machine_id AND at >= since
+WHERE trusted_at IS NOT NULL
+"""
 
 
-class Micros(Func):
-    """A time as whole microseconds since 1970: read in half the time that a text with a zone takes."""
-
-    template = "(extract(epoch FROM %(expressions)s) * 1000000)::bigint"
-    output_field = BigIntegerField()
+def read_journal(*, machine_id: int, from_at: dt.datetime, to_at: dt.datetime) -> Journal:
+    """What is known of [from_at, to_at): its events, those before it that reach into it, corrections; active tenant."""
+    return read_journals(asks=[Ask(machine_id, from_at, to_at)], ranks=read_ranks())[0]
 
 
-def read_journal(*, machine_id: int, from_at: dt.datetime, to_at: dt.datetime, ranks: Ranks | None = None) -> Journal:
-    """What is known of [from_at, to_at): its events, those before it that reach into it, corrections; active tenant.
+def read_journals(*, asks: Sequence[Ask], ranks: Ranks) -> list[Journal]:
+    """The same of many machines' stretches: as many queries as of one. `ranks` are the tenant's."""
+    journals = _read(extract(asks), len(asks), ranks)
+    earlier = _read_in_force(asks, ranks)
+    begins = [ask.from_at for ask in asks]
+    numbered = [n for n, pair in enumerate(zip(journals, earlier, strict=True)) if any(one.numbered for one in pair)]
+    if numbered:
+        wide = _widen([asks[n] for n in numbered], [journals[n] for n in numbered], ranks)
+        for n, (begin, journal) in zip(numbered, wide, strict=True):
+            begins[n], journals[n] = begin, journal
+        before = [asks[n]._replace(from_at=begins[n]) for n in numbered]
+        for n, journal in zip(numbered, _read_in_force(before, ranks, margin=CLOCK_STEP), strict=True):
+            earlier[n] = journal
+    for journal, before_it in zip(journals, earlier, strict=True):
+        journal.states = before_it.states + journal.states
+    _bring_last_stamps(journals, asks, begins, ranks)
+    _bring_last_readings(journals, asks, begins, ranks)
+    for n in numbered:
+        settle_arrival(journals[n])
+    _bring_corrections(journals, asks)
+    return journals
 
-    `ranks` are the tenant's, if they were read before.
-    """
-    ranks = ranks or read_ranks()
-    begin = from_at
-    journal = _read(events_of(machine_id).filter(at__gte=from_at, at__lt=to_at), ranks)
-    earlier = _states_before(machine_id, from_at, ranks)
-    if journal.numbered or earlier.numbered:
-        begin, journal = _widen(journal, machine_id, from_at, to_at, ranks)
-        earlier = _states_before(machine_id, begin, ranks, margin=CLOCK_STEP)
-    journal.states = earlier.states + journal.states
-    for rank, stamp in _last_stamps(machine_id, begin, ranks):
-        journal.stamps[rank].insert(0, stamp)
-    if journal.readings:
-        _bring_last_readings(journal, machine_id, begin, ranks)
-        journal.trusted = _trusted(machine_id, journal.readings)
-    if journal.numbered or earlier.numbered:
-        settle_arrival(journal)
-    journal.corrections = read_corrections(machine_ids=[machine_id], from_at=from_at, to_at=to_at)[machine_id]
-    return journal
+
+def _bring_corrections(journals: Sequence[Journal], asks: Sequence[Ask]) -> None:
+    """Lay over each journal what people corrected in its stretch."""
+    made = read_corrections(
+        machine_ids=[ask.machine_id for ask in asks],
+        from_at=min(ask.from_at for ask in asks),
+        to_at=max(ask.to_at for ask in asks),
+    )
+    for journal, ask in zip(journals, asks, strict=True):
+        found = made.get(ask.machine_id, ())
+        journal.corrections = [one for one in found if one.from_at < ask.to_at and one.to_at > ask.from_at]
 
 
 def read_corrections(
@@ -82,11 +104,6 @@ def events_of(machine_id: int) -> QuerySet[Event]:
     return events
 
 
-def point_states(machine_id: int) -> QuerySet[Event]:
-    """State events that end the state before them: points, and no inferences."""
-    return reported(Event.objects.filter(machine_id=machine_id, kind=EventKind.STATE, until__isnull=True))
-
-
 def reported(events: QuerySet[Event]) -> QuerySet[Event]:
     """Without our own inferences: they neither prove contact nor end what the machine said."""
     return events.exclude(source__startswith=INFERENCE)
@@ -101,12 +118,12 @@ def effective_state(state: str, loss_class: str | None) -> str:
     return state
 
 
-def _read(events: QuerySet[Event], ranks: Ranks, *, order: Sequence[Any] = ("at",), most: int | None = None) -> Journal:
-    """The events as lists."""
-    journal = Journal()
-    rows = events.order_by(*order).annotate(made=Coalesce("product_id", "order__product_id"), micros=Micros("at"))
+def _read(rows: Sequence[Row], count: int, ranks: Ranks) -> list[Journal]:
+    """The events of so many asks as lists."""
+    journals = [Journal() for _ in range(count)]
     rank_of, ranked, rank = ranks.of, bool(ranks.by_source), 0
     for (
+        number,
         kind,
         micros,
         until,
@@ -118,7 +135,8 @@ def _read(events: QuerySet[Event], ranks: Ranks, *, order: Sequence[Any] = ("at"
         event_id,
         product_id,
         *rest,
-    ) in rows.values_list(*COLUMNS)[:most]:
+    ) in rows:
+        journal = journals[number]
         at = EPOCH + dt.timedelta(microseconds=micros)
         if ranked:
             rank = rank_of(source)
@@ -138,121 +156,142 @@ def _read(events: QuerySet[Event], ranks: Ranks, *, order: Sequence[Any] = ("at"
             journal.states.append(StateEvent(at, until, meant, reason_id, product_id, source, event_id, sequence, rank))
             if until is None and state == State.UNKNOWN:
                 journal.lost.append(Lost(at, source, sequence, rank))
-    return journal
+    return journals
 
 
-def _states_before(
-    machine_id: int, from_at: dt.datetime, ranks: Ranks, margin: dt.timedelta = dt.timedelta()
-) -> Journal:
-    """The states in force at `from_at` (with inferences made since they began) and the intervals under way then."""
-    earlier = Journal()
-    states = Event.objects.filter(machine_id=machine_id, kind=EventKind.STATE, at__lt=from_at)
-    for _, voice in ranks.voices():
-        last = _last_at(point_states(machine_id).filter(voice), from_at)
-        if last is not None:
-            _add(earlier, _read(states.filter(voice, until__isnull=True, at__gte=last - margin), ranks))
-    return _add(earlier, _read(states.filter(until__gt=from_at), ranks))
+def _read_in_force(asks: Sequence[Ask], ranks: Ranks, margin: dt.timedelta = dt.timedelta()) -> list[Journal]:
+    """The states in force where each ask begins (with inferences made since) and the intervals under way then."""
+    before = [Ask(ask.machine_id, EVER, ask.from_at) for ask in asks]
+    earlier = [Journal() for _ in asks]
+    for voice in ranks.speakers():
+        _add(earlier, _read(extract_in_force(before, voice=voice, margin=margin), len(asks), ranks))
+    return _add(earlier, _read(extract_under_way(before), len(asks), ranks))
 
 
-def _last_at(events: QuerySet[Event], before: dt.datetime) -> dt.datetime | None:
-    return events.filter(at__lt=before).order_by("-at").values_list("at", flat=True).first()
+def _bring_last_stamps(
+    journals: Sequence[Journal], asks: Sequence[Ask], begins: Sequence[dt.datetime], ranks: Ranks
+) -> None:
+    """Put in front when the sources of each rank were last heard of before that time."""
+    before = [Ask(ask.machine_id, EVER, begin) for ask, begin in zip(asks, begins, strict=True)]
+    for voice in ranks.speakers():
+        for number, stamp in extract_last_heard(before, voice=voice):
+            journals[number].stamps[voice.rank].insert(0, stamp)
 
 
-def _last_stamps(machine_id: int, before: dt.datetime, ranks: Ranks) -> Iterator[tuple[int, dt.datetime]]:
-    """When the sources of each rank were last heard of before that time: one look at the end of the index per kind."""
-    for rank, voice in ranks.voices():
-        kinds = [
-            reported(Event.objects.filter(voice, machine_id=machine_id, kind=kind, at__lt=before))
-            .order_by("-at")
-            .values_list("at")[:1]
-            for kind in EventKind.values
-        ]
-        stamps = [row[0] for row in kinds[0].union(*kinds[1:], all=True)]
-        if stamps:
-            yield rank, max(stamps)
-
-
-def _add(journal: Journal, later: Journal) -> Journal:
-    """The journal with what follows it in time."""
-    journal.states += later.states
-    journal.counts += later.counts
-    journal.readings += later.readings
-    journal.lost += later.lost
-    journal.numbered |= later.numbered
-    for rank, stamps in later.stamps.items():
-        journal.stamps[rank] += stamps
-    return journal
+def _add(journals: list[Journal], later: Sequence[Journal]) -> list[Journal]:
+    """The journals, each with what follows it in time."""
+    for journal, more in zip(journals, later, strict=True):
+        journal.states += more.states
+        journal.counts += more.counts
+        journal.readings += more.readings
+        journal.lost += more.lost
+        journal.numbered |= more.numbered
+        for rank, stamps in more.stamps.items():
+            journal.stamps[rank] += stamps
+    return journals
 
 
 # --- counters: the readings before the stretch ----------------------------------------------------------------
 
+Counter = tuple[int, Ask]
 
-def _bring_last_readings(journal: Journal, machine_id: int, begin: dt.datetime, ranks: Ranks) -> None:
+
+def _bring_last_readings(
+    journals: Sequence[Journal], asks: Sequence[Ask], begins: Sequence[dt.datetime], ranks: Ranks
+) -> None:
     """Add each counter's last readings before the stretch, and whether the machine was heard of since."""
-    earlier: list[CounterReading] = []
-    since = begin
-    for readings in _counters(machine_id, journal.readings):
-        before = readings.filter(at__lt=begin)
-        # Two: the last one may prove to be a spike.
-        lasts = _read(before, ranks, order=LATEST_FIRST, most=2).readings
-        since = min([since, *(reading.at for reading in lasts)])
-        earlier += [*lasts, *_standstill(before, lasts, ranks)]
-    if not earlier:
+    counters = _counters(journals, asks, begins)
+    if not counters:
         return
-    journal.readings = sorted(earlier, key=lambda reading: reading.at) + journal.readings
-    heard = reported(events_of(machine_id)).filter(at__gte=since, at__lt=begin).order_by("at")
-    lost = []
-    stamps: dict[int, list[dt.datetime]] = defaultdict(list)
-    for at, kind, state, until, source, sequence in heard.values_list(
-        "at", "kind", "state", "until", "source", "sequence"
-    ):
-        stamps[ranks.of(source)].append(at)
-        if kind == EventKind.STATE and state == State.UNKNOWN and not until:
-            lost.append(Lost(at, source, sequence, ranks.of(source)))
-    for rank, times in stamps.items():
-        journal.stamps[rank] = sorted({*times, *journal.stamps[rank]})
-    journal.lost = lost + journal.lost
+    # Two: the last one may prove to be a spike.
+    lasts = _read_counters(extract_latest([ask for _, ask in counters], count=2), len(counters), ranks)
+    earlier: dict[int, list[CounterReading]] = defaultdict(list)
+    sinces: dict[int, dt.datetime] = {}
+    for (number, ask), found, still in zip(counters, lasts, _standstills(counters, lasts, ranks), strict=True):
+        earlier[number] += [*found, *still]
+        sinces[number] = min([sinces.get(number, ask.to_at), *(reading.at for reading in found)])
+    _bring_contact(journals, asks, {n: (sinces[n], begins[n]) for n, found in earlier.items() if found}, ranks)
+    for number, found in earlier.items():
+        journals[number].readings = sorted(found, key=lambda reading: reading.at) + journals[number].readings
+    _bring_trusted(journals, asks)
 
 
-def _counters(machine_id: int, readings: Iterable[CounterReading]) -> Iterator[QuerySet[Event]]:
-    """The readings of each counter among those."""
-    for source, name in sorted({(reading.source, reading.name) for reading in readings}):
-        yield Event.objects.filter(
-            machine_id=machine_id, kind=EventKind.COUNTER, source=source, name=name, value__isnull=False
-        )
+def _bring_contact(
+    journals: Sequence[Journal],
+    asks: Sequence[Ask],
+    stretches: dict[int, tuple[dt.datetime, dt.datetime]],
+    ranks: Ranks,
+) -> None:
+    """Add when the machine was heard of, and when its sources lost contact, in the stretch before each journal."""
+    heard = extract([Ask(asks[n].machine_id, *stretch) for n, stretch in stretches.items()], which=HEARD)
+    for n, before in zip(stretches, _read(heard, len(stretches), ranks), strict=True):
+        for rank, times in before.stamps.items():
+            journals[n].stamps[rank] = sorted({*times, *journals[n].stamps[rank]})
+        journals[n].lost = before.lost + journals[n].lost
 
 
-def _standstill(before: QuerySet[Event], lasts: Sequence[CounterReading], ranks: Ranks) -> Sequence[CounterReading]:
+def _counters(journals: Sequence[Journal], asks: Sequence[Ask], begins: Sequence[dt.datetime]) -> list[Counter]:
+    """(number of the journal, what to ask for its past) of each counter that is read in one."""
+    return [
+        (number, Ask(ask.machine_id, EVER, begin, source, name))
+        for number, (journal, ask, begin) in enumerate(zip(journals, asks, begins, strict=True))
+        for source, name in sorted({(reading.source, reading.name) for reading in journal.readings})
+    ]
+
+
+def _read_counters(rows: Sequence[Row], count: int, ranks: Ranks) -> list[list[CounterReading]]:
+    return [journal.readings for journal in _read(rows, count, ranks)]
+
+
+def _standstills(
+    counters: Sequence[Counter], lasts: Sequence[Sequence[CounterReading]], ranks: Ranks
+) -> list[list[CounterReading]]:
     """Where a counter stands still, its readings of the last while: they tell since when."""
-    if len(lasts) < 2 or lasts[0].value != lasts[1].value:
-        return []
-    begin = lasts[0].at - STANDSTILL
-    first = _read(before.filter(at__lt=min(begin, lasts[1].at)), ranks, order=LATEST_FIRST, most=1).readings
-    return [*first, *_read(before.filter(at__gte=begin, at__lt=lasts[1].at), ranks).readings]
+    still = [n for n, found in enumerate(lasts) if len(found) == 2 and found[0].value == found[1].value]
+    begins = [lasts[n][0].at - STANDSTILL for n in still]
+    firsts = [counters[n][1]._replace(to_at=min(begin, lasts[n][1].at)) for n, begin in zip(still, begins, strict=True)]
+    since = [
+        counters[n][1]._replace(from_at=begin, to_at=lasts[n][1].at) for n, begin in zip(still, begins, strict=True)
+    ]
+    found: list[list[CounterReading]] = [[] for _ in counters]
+    for rows in (extract_latest(firsts, count=1), extract(since, which=COUNTER)):
+        for n, readings in zip(still, _read_counters(rows, len(still), ranks), strict=True):
+            found[n] += readings
+    return found
 
 
-def _trusted(machine_id: int, readings: Sequence[CounterReading]) -> set[tuple[str, str]]:
-    """Which of the readings somebody has vouched for."""
-    since = readings[0].at - CLOCK_STEP
-    vouched = Implausible.objects.filter(machine_id=machine_id, at__gte=since, trusted_at__isnull=False)
-    return set(vouched.values_list("source", "event_id"))
+def _bring_trusted(journals: Sequence[Journal], asks: Sequence[Ask]) -> None:
+    """Say which of the readings somebody has vouched for."""
+    read = [n for n, journal in enumerate(journals) if journal.readings]
+    said: dict[str, Any] = {
+        "tenant": current_tenant().pk,
+        "machines": [asks[n].machine_id for n in read],
+        "sinces": [journals[n].readings[0].at - CLOCK_STEP for n in read],
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(TRUSTED, said)
+        for place, source, event_id in cursor.fetchall():
+            journals[read[place]].trusted.add((source, event_id))
 
 
 # --- numbered events: what may take effect in the stretch though it is stamped outside it --------------------------
 
 
-def _widen(
-    journal: Journal, machine_id: int, from_at: dt.datetime, to_at: dt.datetime, ranks: Ranks
-) -> tuple[dt.datetime, Journal]:
-    """Where reading must begin for sources that number their events, and the journal from there on."""
-    events = events_of(machine_id)
-    near = from_at - CLOCK_STEP
-    journal = _add(_read(events.filter(at__gte=near, at__lt=from_at), ranks), journal)
-    begin = near
-    for readings in _counters(machine_id, journal.readings):
-        before = _read(readings.filter(at__lt=near), ranks, order=LATEST_FIRST, most=NUMBERED_BACK)
-        begin = min([begin, *(reading.at for reading in before.readings)])
-    begin -= CLOCK_STEP
-    journal = _add(_read(events.filter(at__gte=begin, at__lt=near), ranks), journal)
-    after = _read(events.filter(at__gte=to_at, at__lt=to_at + CLOCK_STEP), ranks)
-    return begin, _add(journal, after)
+def _widen(asks: Sequence[Ask], journals: list[Journal], ranks: Ranks) -> list[tuple[dt.datetime, Journal]]:
+    """Where reading must begin for sources that number their events, and the journals from there on."""
+    nears = [ask.from_at - CLOCK_STEP for ask in asks]
+    journals = _add(_read(extract(_until([ask.from_at for ask in asks], nears, asks)), len(asks), ranks), journals)
+    begins = list(nears)
+    counters = _counters(journals, asks, nears)
+    lasts = _read_counters(extract_latest([ask for _, ask in counters], count=NUMBERED_BACK), len(counters), ranks)
+    for (number, _), found in zip(counters, lasts, strict=True):
+        begins[number] = min([begins[number], *(reading.at for reading in found)])
+    begins = [begin - CLOCK_STEP for begin in begins]
+    journals = _add(_read(extract(_until(nears, begins, asks)), len(asks), ranks), journals)
+    after = [ask._replace(from_at=ask.to_at, to_at=ask.to_at + CLOCK_STEP) for ask in asks]
+    return list(zip(begins, _add(journals, _read(extract(after), len(asks), ranks)), strict=True))
+
+
+def _until(ends: Sequence[dt.datetime], begins: Sequence[dt.datetime], asks: Sequence[Ask]) -> list[Ask]:
+    """The asks, each from its begin to its end."""
+    return [Ask(ask.machine_id, begin, end) for ask, begin, end in zip(asks, begins, ends, strict=True)]

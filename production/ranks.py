@@ -2,12 +2,29 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from django.db.models import Q
 
 from production.models import SourceRank
 
 DEFAULT = 0
+
+
+class Voice(NamedTuple):
+    """The sources of one rank: those named, or with `others` all but those."""
+
+    rank: int
+    sources: tuple[str, ...]
+    others: bool
+
+    @property
+    def is_everybody(self) -> bool:
+        """Whether there is no other voice."""
+        return self.others and not self.sources
+
+
+ANYBODY = Voice(DEFAULT, (), others=True)
 
 
 @dataclass(frozen=True)
@@ -20,12 +37,20 @@ class Ranks:
         """The source's rank."""
         return self.by_source.get(source, DEFAULT)
 
+    def speakers(self) -> list[Voice]:
+        """The voice of every rank there may be."""
+        ranked = {source: rank for source, rank in self.by_source.items() if rank != DEFAULT}
+        named = (
+            Voice(rank, tuple(source for source, other in ranked.items() if other == rank), others=False)
+            for rank in sorted(set(ranked.values()))
+        )
+        return [Voice(DEFAULT, tuple(ranked), others=True), *named]
+
     def voices(self) -> Iterator[tuple[int, Q]]:
         """(rank, condition on events) for every rank there may be."""
-        ranked = [source for source, rank in self.by_source.items() if rank != DEFAULT]
-        yield DEFAULT, ~Q(source__in=ranked) if ranked else Q()
-        for rank in sorted({rank for rank in self.by_source.values() if rank != DEFAULT}):
-            yield rank, Q(source__in=[source for source, other in self.by_source.items() if other == rank])
+        for voice in self.speakers():
+            named = Q(source__in=voice.sources)
+            yield voice.rank, Q() if voice.is_everybody else ~named if voice.others else named
 
 
 def read_ranks() -> Ranks:

@@ -6,53 +6,35 @@ folding twice, or late events, or two workers, cannot make a figure wrong. Inges
 """
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from operator import attrgetter
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import zip_longest
+from typing import NamedTuple
 
-from django.db import connection, models
+from django.db import connection
+from django.db.models import F, Sum
 
 from mesassist.tenants.scope import current_tenant, tenant_tx
 from production.arrival import CLOCK_STEP
-from production.buckets import Filled, Key, LossKey, cut_cells, fill_buckets
-from production.calendar import QUARTER, quarter_after, quarter_before, shift_slices
-from production.coverage import cover, last_moment, new_coverage, note_records, reach_of, still_growing
-from production.dailies import SUMS, rewrite_days
-from production.implausibles import list_implausible
-from production.journal import read_journal
-from production.models import Coverage, DirtyRange, IdealCycle, LossRollup, Machine, Rollup, Shift
+from production.buckets import Filled
+from production.calendar import QUARTER, quarter_after, quarter_before
+from production.coverage import Covered, Effect, cover, find_reaches, last_moment, new_coverages, still_growing
+from production.extracts import MOMENT, Ask
+from production.fillings import AT_ONCE, Piece, fill_pieces
+from production.models import Coverage, DirtyRange, Machine
 from production.partitions import kept_from
-from production.ranks import Ranks, read_ranks
-from production.tallies import Pace, tally_pieces
-from production.timeline import build_timeline, silences_by_rank
+from production.plans import Plan, Stretch, read_plans
+from production.rewriting import rewrite_pieces, save_coverages
 
-# Bounds the memory of one fold; a stretch of months is folded in pieces.
-AT_ONCE = dt.timedelta(days=28)
-# Read beyond the micro-stop threshold, so that a stop that starts at the very edge is seen to start there.
-MARGIN = dt.timedelta(minutes=1)
-MOMENT = dt.timedelta(microseconds=1)
-
-SUMS_OF = attrgetter(*SUMS)
-
-CLEAR = "; ".join(
-    f"DELETE FROM {table} WHERE tenant_id = %(tenant)s AND machine_id = %(machine)s "  # noqa: S608 - our own tables
-    "AND bucket >= %(first)s AND bucket < %(end)s"
-    for table in ("production_rollup", "production_lossrollup")
-)
-
-Stretch = tuple[dt.datetime, dt.datetime]
+# Machines that are folded in one transaction, if their marks are short: whoever waits for one waits for all of them.
+MACHINES_AT_ONCE = 50
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What the fold of a machine needs to know besides its events."""
+class Folding(NamedTuple):
+    """What is to be folded of one machine."""
 
-    machine: Machine
-    shifts: list[Shift]
-    zone: str
-    cycles: dict[int | None, float]
-    ranks: Ranks
+    plan: Plan
+    from_at: dt.datetime
+    to_at: dt.datetime
 
 
 def mark_dirty(*, machine_id: int, from_at: dt.datetime, to_at: dt.datetime) -> DirtyRange:
@@ -74,20 +56,24 @@ def mark_history(*, machines: Iterable[Machine]) -> int:
 def fold_dirty(*, now: dt.datetime) -> int:
     """Fold every marked stretch of the active tenant; gives the number of marks that are settled.
 
-    Each machine is a transaction of its own: its marks vanish with the writing of the rows they asked for.
+    Some machines at once are a transaction: their marks vanish with the writing of the rows they asked for.
     A machine that another worker is folding is left to that worker.
     """
-    marked = DirtyRange.objects.order_by("machine_id").values_list("machine_id", flat=True).distinct()
-    machines = Machine.objects.select_related("line__site").in_bulk(list(marked))
-    return sum(_settle_marks(machine, now) for machine in machines.values())
+    marked = DirtyRange.objects.values("machine_id").annotate(length=Sum(F("to_at") - F("from_at")))
+    lengths = marked.order_by("machine_id").values_list("machine_id", "length")
+    return sum(_settle_marks(machine_ids, now) for machine_ids in _share_out(list(lengths)))
 
 
 def fold_open_states(*, now: dt.datetime) -> int:
     """Let time pass: fold each machine still heard of from where its rollups end up to now; gives their number."""
-    growing = list(still_growing(now=now).select_related("machine__line__site"))
-    for coverage in growing:
-        fold_machine(machine=coverage.machine, from_at=coverage.folded_to, to_at=now, now=now)
-    return len(growing)
+    growing = still_growing(now=now).order_by("machine_id").values_list("machine_id", "folded_to")
+    folded_to = dict(growing)
+    for machine_ids in _share_out([(machine_id, now - at) for machine_id, at in folded_to.items()]):
+        with tenant_tx():
+            lock_machines(machine_ids)
+            plans = read_plans(machine_ids=machine_ids)
+            _fold([Folding(plan, folded_to[machine_id], now) for machine_id, plan in plans.items()], now)
+    return len(folded_to)
 
 
 def fold_machine(*, machine: Machine, from_at: dt.datetime, to_at: dt.datetime, now: dt.datetime) -> int:
@@ -97,7 +83,8 @@ def fold_machine(*, machine: Machine, from_at: dt.datetime, to_at: dt.datetime, 
     """
     with tenant_tx():
         lock_machine(machine)
-        return _fold(machine, from_at, to_at, now)
+        plan = read_plans(machine_ids=[machine.pk])[machine.pk]
+        return _fold([Folding(plan, from_at, to_at)], now)
 
 
 def recount(*, machine: Machine, from_at: dt.datetime, to_at: dt.datetime, now: dt.datetime) -> Filled:
@@ -105,11 +92,12 @@ def recount(*, machine: Machine, from_at: dt.datetime, to_at: dt.datetime, now: 
 
     Slow, and without the fold's short cuts: invariants and tests hold the stored rows against it.
     """
-    coverage = new_coverage(machine=machine, now=now)
+    coverage = new_coverages(machine_ids=[machine.pk], now=now).get(machine.pk)
     if coverage is None:
         return Filled()
     end = quarter_after(last_moment(coverage=coverage, machine=machine, now=now))
-    filled = _fill(_plan(machine), coverage, (quarter_before(coverage.first_event_at), end), now)
+    plan = read_plans(machine_ids=[machine.pk])[machine.pk]
+    (filled,) = fill_pieces(pieces=[Piece(plan, coverage, quarter_before(coverage.first_event_at), end)], now=now)
     return Filled(
         {key: sums for key, sums in filled.rollups.items() if from_at <= key.bucket < to_at},
         {key: sums for key, sums in filled.losses.items() if from_at <= key.bucket < to_at},
@@ -117,39 +105,81 @@ def recount(*, machine: Machine, from_at: dt.datetime, to_at: dt.datetime, now: 
     )
 
 
-def _fold(machine: Machine, from_at: dt.datetime, to_at: dt.datetime, now: dt.datetime) -> int:
+def _fold(foldings: Iterable[Folding], now: dt.datetime) -> int:
+    """Fold stretches of machines that are locked, no machine twice; gives the number of rollups."""
     kept = kept_from(tenant=current_tenant(), now=now)
-    if kept is not None and to_at < kept:
-        return 0  # its events may be gone; its figures stay
-    covered = cover(machine=machine, from_at=from_at, to_at=to_at, now=now)
-    if covered is None:
+    # Of what is no longer kept the events may be gone; its figures stay.
+    foldings = [one for one in foldings if kept is None or one.to_at >= kept]
+    asks = [Ask(one.plan.machine.pk, one.from_at, one.to_at + MOMENT) for one in foldings]
+    covered = cover(asks=asks, now=now)
+    foldings = [one for one in foldings if one.plan.machine.pk in covered]
+    if not foldings:
         return 0
-    (coverage, numbered), plan = covered, _plan(machine)
-    last = last_moment(coverage=coverage, machine=machine, now=now)
-    reach = reach_of(
-        machine=machine, after=to_at, last=last, ranks=plan.ranks, numbered=numbered, paced=bool(plan.cycles)
-    )
-    # What is numbered may put off what was stamped a little earlier. Whether the stops at both edges are micro-stops
-    # may have changed too, but nothing beyond the threshold.
-    threshold = dt.timedelta(seconds=machine.micro_stop_s)
-    start = min(from_at - CLOCK_STEP if numbered else from_at, coverage.folded_to) - threshold
-    first = quarter_before(max(start, coverage.first_event_at, kept or start))
-    # The state that begins at `reach` may no longer be what starts a stop, or may start one now.
-    end = quarter_after(min(reach + max(threshold, MOMENT), last))
-    written = _rewrite(plan, coverage, (first, end), now)
-    coverage.folded_to, coverage.folded_at = max(coverage.folded_to, reach), now
-    coverage.save()
+    coverages = [covered[one.plan.machine.pk] for one in foldings]
+    effects = [_effect_of(one, known, now) for one, known in zip(foldings, coverages, strict=True)]
+    reaches = find_reaches(effects=effects, ranks=foldings[0].plan.ranks)
+    pieces = [
+        _piece_of(one, known, effect.last, reach, kept)
+        for one, known, effect, reach in zip(foldings, coverages, effects, reaches, strict=True)
+    ]
+    written = rewrite_pieces(pieces=pieces, now=now)
+    for (coverage, _), reach in zip(coverages, reaches, strict=True):
+        coverage.folded_to, coverage.folded_at = max(coverage.folded_to, reach), now
+    save_coverages(coverage for coverage, _ in coverages)
     return written
 
 
-def _settle_marks(machine: Machine, now: dt.datetime) -> int:
+def _effect_of(folding: Folding, covered: Covered, now: dt.datetime) -> Effect:
+    machine = folding.plan.machine
+    last = last_moment(coverage=covered.coverage, machine=machine, now=now)
+    return Effect(machine.pk, folding.to_at, last, covered.numbered, paced=bool(folding.plan.cycles))
+
+
+def _piece_of(
+    folding: Folding, covered: Covered, last: dt.datetime, reach: dt.datetime, kept: dt.datetime | None
+) -> Piece:
+    """The quarter hours to write: all that events of the stretch, which reach so far, can change."""
+    coverage, numbered = covered
+    # What is numbered may put off what was stamped a little earlier. Whether the stops at both edges are micro-stops
+    # may have changed too, but nothing beyond the threshold.
+    threshold = dt.timedelta(seconds=folding.plan.machine.micro_stop_s)
+    from_at = folding.from_at - CLOCK_STEP if numbered else folding.from_at
+    start = min(from_at, coverage.folded_to) - threshold
+    first = quarter_before(max(start, coverage.first_event_at, kept or start))
+    # The state that begins at `reach` may no longer be what starts a stop, or may start one now.
+    return Piece(folding.plan, coverage, first, quarter_after(min(reach + max(threshold, MOMENT), last)))
+
+
+def _share_out(lengths: Sequence[tuple[int, dt.timedelta]]) -> Iterator[list[int]]:
+    """The machines in groups, by how much time of each is to be folded: many short ones, or one that is long."""
+    group: list[int] = []
+    together = dt.timedelta()
+    for machine_id, length in lengths:
+        if group and (len(group) == MACHINES_AT_ONCE or together + length > AT_ONCE):
+            yield group
+            group, together = [], dt.timedelta()
+        group.append(machine_id)
+        together += length
+    if group:
+        yield group
+
+
+def _settle_marks(machine_ids: Sequence[int], now: dt.datetime) -> int:
     with tenant_tx():
-        if not lock_machine(machine, wait=False):
-            return 0
-        marks = list(DirtyRange.objects.select_for_update(skip_locked=True, of=("self",)).filter(machine=machine))
-        for from_at, to_at in _join((mark.from_at, mark.to_at) for mark in marks):
-            _fold(machine, from_at, to_at, now)
-        DirtyRange.objects.filter(pk__in=[mark.pk for mark in marks]).delete()
+        marks = list(
+            DirtyRange.objects.select_for_update(skip_locked=True, of=("self",))
+            .filter(machine__in=lock_machines(machine_ids, wait=False))
+            .values_list("pk", "machine_id", "from_at", "to_at")
+        )
+        plans = read_plans(machine_ids={machine_id for _, machine_id, _, _ in marks})
+        joined = [
+            [Folding(plan, *stretch) for stretch in _join(mark[2:] for mark in marks if mark[1] == machine_id)]
+            for machine_id, plan in plans.items()
+        ]
+        # One stretch of each machine at a time: where the next one begins depends on how far this one reached.
+        for foldings in zip_longest(*joined):
+            _fold([one for one in foldings if one], now)
+        DirtyRange.objects.filter(pk__in=[pk for pk, *_ in marks]).delete()
     return len(marks)
 
 
@@ -164,88 +194,21 @@ def _join(stretches: Iterable[Stretch]) -> list[Stretch]:
     return joined
 
 
-def lock_machine(machine: Machine, *, wait: bool = True) -> bool:
+def lock_machine(machine: Machine) -> None:
     """Hold the machine to the end of the transaction: two workers must not write the same rows."""
+    lock_machines([machine.pk])
+
+
+def lock_machines(machine_ids: Sequence[int], *, wait: bool = True) -> list[int]:
+    """Hold the machines in the order of their ids, so that nobody waits in a circle; gives those that are held.
+
+    Without `wait` those that another holds are left out.
+    """
     function = "pg_advisory_xact_lock" if wait else "pg_try_advisory_xact_lock"
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {function}(hashtextextended('production.rollups', %s))", [machine.pk])
-        return cursor.fetchone()[0] is not False
-
-
-def _plan(machine: Machine) -> Plan:
-    site = machine.line.site
-    cycles: dict[int | None, float] = {c.product_id: c.seconds for c in IdealCycle.objects.filter(machine=machine)}
-    return Plan(machine, list(Shift.objects.filter(site=site)), site.zone, cycles, read_ranks())
-
-
-def _rewrite(plan: Plan, coverage: Coverage, stretch: Stretch, now: dt.datetime) -> int:
-    """Delete the machine's rows with buckets in the stretch and write them anew; gives the number of rollups."""
-    first, end = stretch
-    with connection.cursor() as cursor:
-        cursor.execute(CLEAR, {"tenant": current_tenant().pk, "machine": plan.machine.pk, "first": first, "end": end})
-    written = 0
-    while first < end:
-        filled = _fill(plan, coverage, (first, min(first + AT_ONCE, end)), now)
-        _insert(plan.machine, filled, now)
-        if filled.implausible is not None:
-            list_implausible(
-                machine=plan.machine, steps=filled.implausible, from_at=first, to_at=min(first + AT_ONCE, end)
-            )
-        written += len(filled.rollups)
-        first += AT_ONCE
-    rewrite_days(machine=plan.machine, shifts=plan.shifts, zone=plan.zone, from_at=stretch[0], to_at=end)
-    return written
-
-
-def _fill(plan: Plan, coverage: Coverage, stretch: Stretch, now: dt.datetime) -> Filled:
-    """The rows of a stretch of whole quarter hours, from the events in and around it."""
-    machine, (first, end) = plan.machine, stretch
-    margin = dt.timedelta(seconds=machine.micro_stop_s) + MARGIN
-    from_at = max(first - margin, coverage.first_event_at)
-    journal = read_journal(machine_id=machine.pk, from_at=from_at, to_at=end + margin, ranks=plan.ranks)
-    silences = silences_by_rank(stamps=journal.stamps, contact_timeout_s=machine.contact_timeout_s)
-    intervals = build_timeline(
-        events=journal.states,
-        silences=silences,
-        corrections=journal.corrections,
-        from_at=from_at,
-        to_at=end + margin,
-        now=last_moment(coverage=coverage, machine=machine, now=now),
-    )
-    pace = Pace(plan.cycles, machine.implausible_factor)
-    tally = tally_pieces(journal=journal, intervals=intervals, silences=silences, pace=pace)
-    note_records(coverage=coverage, pieces=tally.pieces)
-    filled = fill_buckets(
-        cells=cut_cells(shift_slices(shifts=plan.shifts, zone=plan.zone, from_at=first, to_at=end)),
-        intervals=intervals,
-        pieces=tally.pieces,
-        cycles=plan.cycles,
-        micro_stop_s=machine.micro_stop_s,
-    )
-    filled.implausible = tally.implausible
-    return filled
-
-
-def _insert(machine: Machine, filled: Filled, now: dt.datetime) -> None:
-    # The row of the quarter hour that is not over will change by itself, as time passes.
-    sums = [(*key, *SUMS_OF(row), key.bucket + QUARTER > now) for key, row in filled.rollups.items()]
-    _insert_rows(Rollup, machine, [*Key._fields, *SUMS, "provisional"], sums, folded_at=now)
-    losses = [(*key, row.seconds, row.stops) for key, row in filled.losses.items()]
-    _insert_rows(LossRollup, machine, [*LossKey._fields, "seconds", "stops"], losses)
-
-
-def _insert_rows(
-    model: type[models.Model], machine: Machine, columns: Sequence[str], rows: list[tuple], **same: Any
-) -> None:
-    """One INSERT, the rows as an array per column: COPY is refused under row-level security."""
-    if not rows:
-        return
-    types = {field.column: field.db_type(connection) for field in model._meta.concrete_fields}
-    arrays = ", ".join(f"%s::{(types[column] or '').partition('(')[0]}[]" for column in columns)
-    same = {"tenant_id": current_tenant().pk, "machine_id": machine.pk, **same}
-    with connection.cursor() as cursor:
         cursor.execute(
-            f"INSERT INTO {model._meta.db_table} ({', '.join([*same, *columns])}) "  # noqa: S608 - our own fields
-            f"SELECT {', '.join(['%s'] * len(same))}, new.* FROM unnest({arrays}) AS new",
-            [*same.values(), *(list(values) for values in zip(*rows, strict=True))],
+            f"SELECT id, {function}(hashtextextended('production.rollups', id)) "  # noqa: S608 - one of the two above
+            "FROM unnest(%s::bigint[]) AS machine (id)",
+            [sorted(machine_ids)],
         )
+        return [machine_id for machine_id, held in cursor.fetchall() if held is not False]

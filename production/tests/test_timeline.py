@@ -183,5 +183,5 @@ class TestReading:
         machine = machine_of()
         for minute in range(40):
             state(machine, at(6, minute), random.Random(minute).choice(["running", "down"]))
-        with django_assert_num_queries(7):
+        with django_assert_num_queries(6):
             self.read(at(6, 10), at(6, 30), machine)
