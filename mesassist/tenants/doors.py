@@ -9,8 +9,10 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django_htmx.middleware import HtmxDetails
 
+from mesassist.tenants.gates import lead_elsewhere
 from mesassist.tenants.models import Membership, Role, Tenant, User
-from mesassist.tenants.scope import tenant_scope
+from mesassist.tenants.place import PlatformRole
+from mesassist.tenants.scope import platform_scope, tenant_scope
 
 
 class TenantRequest(HttpRequest):
@@ -40,8 +42,11 @@ def door(least_role: Role) -> Callable[[Page], Page]:
             membership = find_membership(request.user.pk, tenant)
             if membership is None:
                 raise Http404("No such tenant.")
+            if (elsewhere := lead_elsewhere(request, membership)) is not None:
+                return elsewhere
             if membership.role < least_role:
-                raise PermissionDenied(f"This needs the role {least_role.label}. Ask a manager of {membership.tenant}.")
+                above = "tenant admin" if least_role == Role.TENANT_ADMIN else "manager"
+                raise PermissionDenied(f"This needs the role {least_role.label}. Ask a {above} of {membership.tenant}.")
             request.tenant, request.membership = membership.tenant, membership
             with tenant_scope(membership.tenant):
                 return page(request, **kwargs)
@@ -54,7 +59,9 @@ def door(least_role: Role) -> Callable[[Page], Page]:
 
 def find_membership(user_id: int, slug: str) -> Membership | None:
     """The person's membership in the tenant with that slug, or None."""
-    return Membership.objects.select_related("tenant").filter(user_id=user_id, tenant__slug=slug).first()
+    with platform_scope("who asks", role=PlatformRole.DOOR):
+        open_ones = Membership.objects.select_related("tenant").filter(tenant__closed_at=None)
+        return open_ones.filter(user_id=user_id, tenant__slug=slug).first()
 
 
 def describe_place(request: HttpRequest) -> dict[str, Any]:
@@ -67,5 +74,6 @@ def describe_place(request: HttpRequest) -> dict[str, Any]:
         "may": {
             "operate": role >= Role.OPERATOR,
             "manage": role >= Role.MANAGER,
+            "administer": role >= Role.TENANT_ADMIN,
         },
     }

@@ -54,7 +54,7 @@ def _read_sources(source_name: str, tenant_slug: str) -> list[KafkaSource] | Non
     """The enabled sources; None where the database cannot be asked: what runs goes on."""
     try:
         with platform_scope("consume events"):
-            rows = KafkaSource.objects.filter(enabled=True).select_related("tenant")
+            rows = KafkaSource.objects.filter(enabled=True, tenant__closed_at=None).select_related("tenant")
             rows = rows.filter(name=source_name) if source_name else rows
             return list(rows.filter(tenant__slug=tenant_slug) if tenant_slug else rows)
     except DatabaseError as error:
