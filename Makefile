@@ -9,18 +9,21 @@ export CHROMIUM
 # What static checks need from the environment; they talk to no server.
 CHECK_ENV := SECRET_KEY=check-only-0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEFGHIJ \
              TOKEN_KEYS=check:MDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDA= \
+             API_KEY_PEPPERS=check:MDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDA= \
              DATABASE_URL=postgresql://check:check@127.0.0.1:1/check REDIS_URL=redis://127.0.0.1:1/0
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-faults test-kafka test-fuzz bench check format lock front clean
+.PHONY: help run demo test test-faults test-kafka test-fuzz sabotage test-walls bench check format lock front clean
 
 help:
 	@echo "make run          the portal at http://127.0.0.1:8000 with two demo plants (PORT=8001 for another port)"
 	@echo "make demo         the same up to the first analysis, then stop"
 	@echo "make test         every test, on a real PostgreSQL and Redis of their own"
-	@echo "make test-faults  workers and consumers killed and cut off in mid-work"
+	@echo "make test-faults  everything killed and cut off in mid-work; NEMESIS_RUNS=1000 NEMESIS_FAULTS=100 NEMESIS_SEEDS=5 the whole storm"
 	@echo "make test-kafka   the Kafka tests against a real Apache Kafka broker (needs Java 17 and Maven)"
 	@echo "make test-fuzz    100,000 mutated records through each door"
+	@echo "make test-walls   every address, row, canary and request that could cross from one tenant to another, with figures"
+	@echo "make sabotage     takes each control away and expects a test to notice"
 	@echo "make bench        every benchmark, one JSON object per line; BENCH=\"rollup page\" only some, BENCH_EVENTS=1000000 shorter histories"
 	@echo "make check        lint, types, import contracts, templates, migrations, audit, system checks"
 	@echo "make format       let ruff and djlint write"
@@ -62,6 +65,14 @@ test-kafka: $(VENV)/.dev front
 
 test-fuzz: $(VENV)/.dev front
 	$(BIN)/python -m pytest -n 0 -s -m fuzz
+
+# In full: everybody by every method, 100,000 requests at once of two tenants, and as many from the schema.
+test-walls: $(VENV)/.dev front
+	WALLS=full $(BIN)/python -m pytest -n 0 mesassist/tests/security
+
+# Each control is taken away once and a test must notice; CONTROLS="a name" for some.
+sabotage: $(VENV)/.dev front
+	@$(BIN)/python -m mesassist.tests.sabotage $(CONTROLS)
 
 bench: $(VENV)/.dev
 	@$(BIN)/python -m bench $(BENCH)

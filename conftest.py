@@ -5,16 +5,21 @@ Ana runs machines at Alfa. Boris manages Alfa. Carla manages Beta and must never
 
 import datetime as dt
 import os
+import time
 from contextvars import Context
+from uuid import uuid4
 
 import environ
 import psycopg
 import pytest
+from django.conf import settings
 from django.db import connections
 from django.test import Client, override_settings
 
-from mesassist.tenants.models import ApiKey, Membership, Role, Tenant, User
-from mesassist.tenants.scope import tenant_scope
+from mesassist.tenants.models import ApiKey, ApprovedEndpoint, Membership, Purpose, Role, Tenant, User
+from mesassist.tenants.place import PlatformRole
+from mesassist.tenants.scope import platform_scope, tenant_scope
+from mesassist.tenants.tests.approving import approved, server_of
 
 # --- the database: made and migrated by the owner, used as the app role ---------------------------
 
@@ -70,7 +75,9 @@ def grants(role):
 @pytest.fixture(autouse=True, scope="session")
 def quick_passwords():
     """Signing in is tested, not the strength of the hash: the real one takes half a second per person."""
-    with override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"]):
+    # Attempts are counted in Redis: those of another run must not count towards the limits of this one.
+    caches = {"default": {**settings.CACHES["default"], "KEY_PREFIX": f"test-{uuid4().hex}"}}
+    with override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"], CACHES=caches):
         yield
 
 
@@ -79,7 +86,8 @@ def quick_passwords():
 
 def make_member(username, tenant, role):
     user = User.objects.create_user(username, password="demo")
-    Membership.objects.create(user=user, tenant=tenant, role=role)
+    with platform_scope("test", role=PlatformRole.STAFF):
+        Membership.objects.create(user=user, tenant=tenant, role=role)
     return user
 
 
@@ -103,6 +111,13 @@ def beta(db):
 def in_alfa(alfa):
     with tenant_scope(alfa):
         yield alfa
+
+
+@pytest.fixture
+def overview():
+    """The test itself looks at every tenant's rows, as platform staff may."""
+    with platform_scope("test", role=PlatformRole.STAFF):
+        yield
 
 
 @pytest.fixture
@@ -151,9 +166,28 @@ def client_of():
     def sign_in(user):
         client = Caller()
         client.force_login(user)
+        # As if password and code had been typed just now: the administration asks when that was, and for both.
+        if user.is_staff:
+            give_factor(user)
+        session = client.session
+        record_proof(session, user)
+        session.save()
         return client
 
     return sign_in
+
+
+def give_factor(user):
+    """An authenticator app, as staff of a real portal have one."""
+    from allauth.mfa.models import Authenticator
+
+    Authenticator.objects.get_or_create(user=user, type=Authenticator.Type.TOTP, defaults={"data": {}})
+
+
+def record_proof(session, user):
+    """Note in a session that its person showed a password a moment ago."""
+    session["account_authentication_methods"] = [{"method": "password", "at": time.time()}]
+    session["account_authentication_methods_user"] = str(user.pk)
 
 
 @pytest.fixture
@@ -162,7 +196,8 @@ def api_key(django_user_model):
 
     def make(tenant, *scopes, user=None, name="erp-7"):
         owner = user or User.objects.get_or_create(username=f"keys-{tenant.slug}")[0]
-        return ApiKey.objects.create(owner, tenant=tenant, name=name, scopes=list(scopes))[1]
+        with platform_scope("test", role=PlatformRole.STAFF):
+            return ApiKey.objects.create(owner, tenant=tenant, name=name, scopes=list(scopes))[1]
 
     return make
 
@@ -220,5 +255,19 @@ def analyst():
     """The offline analyst with its faults, over HTTP; gives the base URL ending in /v1."""
     from offline_analyst.process import running_analyst
 
-    with running_analyst(faults=True) as url:
+    with running_analyst(faults=True) as url, approved(url):
         yield url
+
+
+@pytest.fixture
+def approve(db):
+    """Platform staff approve an endpoint as they would in the administration, for one tenant or for all."""
+
+    def make(url, *, network, purpose=Purpose.MODEL, tenant=None, ca_pem=""):
+        host, port = server_of(url).rsplit(":", 1)
+        with platform_scope("a test approves", role=PlatformRole.STAFF):
+            return ApprovedEndpoint.objects.create(
+                tenant=tenant, purpose=purpose, host=host, port=int(port), network=network, ca_pem=ca_pem
+            )
+
+    return make

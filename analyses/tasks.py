@@ -1,12 +1,14 @@
 """Tasks: the doorbell. A message carries ids only and says "look at that row"; losing all of them loses nothing."""
 
+import threading
 from typing import Any
 
 from celery import shared_task
-from celery.signals import worker_shutdown, worker_shutting_down
+from celery.signals import worker_process_init, worker_ready, worker_shutdown, worker_shutting_down
 
 from analyses import runs
 from analyses.clock import read_clock
+from analyses.tokens import count_tokens
 from analyses.wire import close_lines
 from mesassist.tenants.tasks import TenantTask
 
@@ -41,3 +43,10 @@ def stop_running(**_kwargs: Any) -> None:
 def hang_up(**_kwargs: Any) -> None:
     """Close the connections to endpoints."""
     close_lines()
+
+
+@worker_process_init.connect
+@worker_ready.connect
+def load_vocabulary(**_kwargs: Any) -> None:
+    """It takes a second or more: better now, and beside everything else, than when a dead worker's rows wait."""
+    threading.Thread(target=count_tokens, args=("",), daemon=True).start()

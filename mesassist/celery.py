@@ -115,11 +115,3 @@ def check_keys(**_kwargs: Any) -> None:
 def check_doorbell(**_kwargs: Any) -> None:
     """A worker whose Redis may drop messages does not start."""
     stop_if_it_forgets(app.conf.broker_url)
-
-
-@worker_init.connect
-def load_vocabulary(**_kwargs: Any) -> None:
-    """Before the processes fork: the first analysis that a worker frees must not wait for it."""
-    from analyses.tokens import count_tokens
-
-    count_tokens("")

@@ -6,8 +6,13 @@ from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.core.exceptions import ImproperlyConfigured
-from django.db import connection
+from django.db import DatabaseError, connection
 
+from mesassist.tenants.canary import KeysDoNotFit, check_keys
+from mesassist.tenants.egress.routes import configured_servers
+from mesassist.tenants.egress.targets import NotATarget
+from mesassist.tenants.models import Purpose
+from mesassist.tenants.peppers import newest_pepper
 from mesassist.tenants.secrets import read_key_ring
 
 
@@ -18,6 +23,51 @@ def check_key_ring(**_kwargs: Any) -> list[CheckMessage]:
         read_key_ring(settings.TOKEN_KEYS)
     except ImproperlyConfigured as error:
         return [Error(str(error), id="mesassist.E001", hint="Put the key back that sealed the stored tokens.")]
+    return []
+
+
+@register(Tags.security)
+def check_peppers(**_kwargs: Any) -> list[CheckMessage]:
+    """E005: API_KEY_PEPPERS must be readable, or no API key opens."""
+    try:
+        newest_pepper()
+    except ImproperlyConfigured as error:
+        return [Error(str(error), id="mesassist.E005", hint="Put the pepper back that the API keys are stored with.")]
+    return []
+
+
+@register(Tags.security)
+def check_approved_endpoints(**_kwargs: Any) -> list[CheckMessage]:
+    """E007: what the environment approves must be readable, or no request to a tenant's address could be judged."""
+    try:
+        configured_servers(Purpose.MODEL)
+    except NotATarget as mistake:
+        hint = "APPROVED_ENDPOINTS takes host:port with commas between; OPENAI_BASE_URL a web address."
+        return [Error(str(mistake), id="mesassist.E007", hint=hint)]
+    return []
+
+
+@register(Tags.security, deploy=True)
+def check_there_is_a_pepper(**_kwargs: Any) -> list[CheckMessage]:
+    """W006: without a pepper, whoever can write to the database can make an API key."""
+    if settings.API_KEY_PEPPERS:
+        return []
+    hint = "Set it like TOKEN_KEYS: id:base64 of 32 random bytes (docs/keys.md)."
+    return [checks.Warning("API_KEY_PEPPERS is not set.", id="mesassist.W006", hint=hint)]
+
+
+@register(Tags.database)
+def check_keys_fit(databases: Any = None, **_kwargs: Any) -> list[CheckMessage]:
+    """E004: the keys must be those that sealed what this database holds."""
+    if not databases:
+        return []
+    try:
+        check_keys()
+    except KeysDoNotFit as error:
+        return [Error(str(error), id="mesassist.E004")]
+    except (DatabaseError, ImproperlyConfigured):
+        # Not migrated yet, or told by E001.
+        pass
     return []
 
 

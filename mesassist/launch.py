@@ -96,10 +96,10 @@ def keep_secrets(home: Path) -> None:
     if file.exists():
         return
     embedded.make_home(home)
-    token_key = base64.b64encode(secrets.token_bytes(32)).decode()
+    token_key, pepper = (base64.b64encode(secrets.token_bytes(32)).decode() for _ in range(2))
     new = home / f"secrets.env.{os.getpid()}"
     with open(os.open(new, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w") as text:
-        text.write(f"SECRET_KEY={secrets.token_urlsafe(50)}\nTOKEN_KEYS=k1:{token_key}\n")
+        text.write(f"SECRET_KEY={secrets.token_urlsafe(50)}\nTOKEN_KEYS=k1:{token_key}\nAPI_KEY_PEPPERS=p1:{pepper}\n")
     # Linking fails if another first start was quicker, and then its keys are the ones to use.
     with suppress(FileExistsError):
         file.hardlink_to(new)

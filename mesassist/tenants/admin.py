@@ -11,18 +11,13 @@ from django.db import models
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.functional import cached_property
-from knox.models import get_digest_token
-from knox.settings import CONSTANTS
 
-from mesassist.tenants.models import ApiKey, Membership, Scope, Tenant, User
+from mesassist.tenants.models import Membership, Tenant, User
 from mesassist.tenants.scope import current_tenant, tenant_scope
 
 admin.site.site_header = "mesassist platform"
 admin.site.site_title = "mesassist"
 admin.site.index_title = "Every tenant"
-
-# A key's name is the source of its events, and sources of these names count for more, or less, than a machine's.
-RESERVED_NAMES = ("manual", "inference")
 
 
 class TenantForm(forms.ModelForm):
@@ -135,7 +130,7 @@ class CappedPaginator(Paginator):
         return int(rows.order_by()[: self.MOST].count())
 
 
-class RecordAdmin(TenantAdmin):
+class ReadOnly(admin.ModelAdmin):
     """Rows that only the portal writes: to be read here, never edited."""
 
     paginator = CappedPaginator
@@ -152,6 +147,10 @@ class RecordAdmin(TenantAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Nobody removes one."""
         return False
+
+
+class RecordAdmin(ReadOnly, TenantAdmin):
+    """Such rows of tenants."""
 
 
 # --- tenants, people, keys ----------------------------------------------------------------------------
@@ -205,66 +204,6 @@ class PeopleAdmin(UserAdmin):
         return ", ".join(f"{one.tenant} ({one.get_role_display()})" for one in person.memberships.all())
 
 
-class ApiKeyForm(TenantForm):
-    """A key: whose system, what it may do, until when, and who answers for it."""
-
-    scopes = forms.MultipleChoiceField(
-        choices=Scope.choices,
-        widget=forms.CheckboxSelectMultiple,
-        help_text="ingest: send events. read: figures and history. analyse: ask. configure: change settings.",
-    )
-
-    def clean_name(self) -> str:
-        """Refuse names that would lend the key's events a person's authority, or take a machine's from them."""
-        name: str = self.cleaned_data["name"]
-        if name.startswith(RESERVED_NAMES):
-            words = " or ".join(repr(word) for word in RESERVED_NAMES)
-            raise forms.ValidationError(f"Names that start with {words} are kept for the portal. Choose another.")
-        return name
-
-    class Meta:
-        model = ApiKey
-        fields = ("name", "scopes", "user", "expiry")
-        labels = {"user": "responsible person"}
-        help_texts = {
-            "user": "The key stops when this person is deactivated.",
-            "expiry": "Empty: until it is deleted.",
-        }
-
-
-@admin.register(ApiKey)
-class ApiKeyAdmin(TenantAdmin):
-    """Keys of other systems. A key's text is shown on the page that answers its making, and nowhere else."""
-
-    form = ApiKeyForm
-    list_display = ("name", "token_key", "may", "user", "created", "expiry")
-    list_select_related = ("user",)
-    search_fields = ("name", "token_key")
-
-    @admin.display(description="scopes")
-    def may(self, key: ApiKey) -> str:
-        """What the key may do."""
-        return ", ".join(key.scopes)
-
-    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        """A responsible person is one of the tenant's, or whoever makes the key."""
-        if db_field.name == "user":
-            members = models.Q(memberships__tenant=current_tenant())
-            kwargs["queryset"] = User.objects.filter(members | models.Q(pk=request.user.pk)).distinct()
-        return super().formfield_for_foreignkey(db_field, request, **kwargs)
-
-    def save_model(self, request: HttpRequest, obj: ApiKey, form: forms.ModelForm, change: bool) -> None:
-        """Make the key's text on adding; only its hash and first characters are stored."""
-        if not change:
-            obj.digest, obj.text = get_digest_token()  # type: ignore[attr-defined]
-            obj.token_key = obj.text[: CONSTANTS.TOKEN_KEY_LENGTH]  # type: ignore[attr-defined]
-        super().save_model(request, obj, form, change)
-
-    def response_add(self, request: HttpRequest, obj: ApiKey, post_url_continue: str | None = None) -> HttpResponse:
-        """Show the key in this answer alone: a message would keep it in a cookie or the session table."""
-        context = self.admin_site.each_context(request) | {
-            "title": f"Key {obj.name} of {obj.tenant}",
-            "opts": self.opts,
-            "key": obj.text,  # type: ignore[attr-defined]
-        }
-        return TemplateResponse(request, "admin/new_key.html", context)
+# Registered with the others; below the manner of admin pages, which it takes from here.
+import mesassist.tenants.endpoint_admin  # noqa: E402
+import mesassist.tenants.key_admin  # noqa: E402, F401

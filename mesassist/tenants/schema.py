@@ -41,7 +41,9 @@ REFUSALS = {
     "413": "Too large.",
     "415": "The content type is not understood.",
     "422": "Understood, and there is nothing to work on.",
+    "429": "Too many for now; Retry-After says when to come back.",
     "502": "The model's endpoint did not answer as it should.",
+    "503": "Not for now; Retry-After says when to come back.",
 }
 TENANT_HEADER = OpenApiParameter(
     "X-Tenant",
@@ -72,7 +74,7 @@ class DoorSchema(AutoSchema):
         self.registry.register_on_missing(problem)
         for name, schema in getattr(self.view, "components", {}).items():
             self.registry.register_on_missing(component_of(name, schema))
-        statuses = {"400", "401", "403", "404"} | set(getattr(self.view, "refusals", {}).get(self.method, ()))
+        statuses = {"400", "401", "403", "404", "429"} | set(getattr(self.view, "refusals", {}).get(self.method, ()))
         if self.method in {"POST", "PATCH"}:
             statuses |= {"413", "415"}
         for status in sorted(statuses):

@@ -71,7 +71,10 @@ def _refuse(*_args: Any, **_kwargs: Any) -> NoReturn:
 
 
 # What django_scopes leaves unguarded on the queryset it hands out without a scope.
-HOLES = ("exists", "aexists", "explain", "aexplain", "bulk_create", "abulk_create", "create", "acreate")
+HOLES = (
+    *("exists", "aexists", "explain", "aexplain", "aiterator"),
+    *("bulk_create", "abulk_create", "create", "acreate"),
+)
 
 
 def TenantManager() -> Any:  # noqa: N802 - reads as the class it stands for

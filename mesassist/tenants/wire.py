@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 from django.core.exceptions import NON_FIELD_ERRORS
 from django.core.exceptions import ValidationError as ModelFault
 from django.db import models
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import exceptions, serializers
 from rest_framework.pagination import Cursor, CursorPagination
 from rest_framework.parsers import BaseParser
@@ -114,6 +115,14 @@ class MomentField(serializers.DateTimeField):
         return value.astimezone(dt.UTC)
 
 
+# OpenAPI's own format `time` has an offset; these have none, the site's zone decides.
+@extend_schema_field(
+    {"type": "string", "pattern": r"^([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,6})?)?$", "example": "06:00"}
+)
+class WallTimeField(serializers.TimeField):
+    """A time of day on the site's clock."""
+
+
 class TenantRelated(serializers.PrimaryKeyRelatedField):
     """The id of another row of the same tenant; a stranger's id reads exactly like one that never was."""
 
@@ -156,6 +165,7 @@ class TenantSerializer(StrictSerializer, serializers.ModelSerializer):
     serializer_field_mapping = serializers.ModelSerializer.serializer_field_mapping | {
         models.FloatField: FiniteField,
         models.DateTimeField: MomentField,
+        models.TimeField: WallTimeField,
     }
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from mesassist.tenants.canary import stop_unless_fit
 from production.ingest.fleet import consume_sources
 
 
@@ -25,6 +26,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Consume until SIGTERM or Ctrl-C; a batch under way is finished first."""
+        stop_unless_fit()
         stop = Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())

@@ -105,14 +105,16 @@ def open_sender(tenant: Tenant, options: dict[str, Any]) -> Iterator[Sender]:
         return
     key, row = options["key"], None
     if not key:
-        row, key = make_key(tenant)
+        with tenant_scope(tenant):
+            row, key = make_key(tenant)
     sender = RestSender(url=options["url"], key=key)
     try:
         yield sender
     finally:
         sender.close()
         if row is not None:
-            row.delete()
+            with tenant_scope(tenant):
+                row.delete()
 
 
 def make_key(tenant: Tenant) -> tuple[ApiKey, str]:
