@@ -13,6 +13,7 @@ from analyses.forms import AssistantForm
 from analyses.models import Analysis, AssistantSettings
 from analyses.tests.conftest import TOKEN
 from mesassist.tenants.scope import tenant_scope
+from mesassist.tenants.tests.approving import approved
 
 SETTINGS = "admin:analyses_assistantsettings"
 ANALYSES = reverse("admin:analyses_analysis_changelist")
@@ -52,7 +53,8 @@ class TestSettings:
     def test_one_is_made_for_a_tenant_that_has_none(self, desk, beta):
         page = f"{reverse(f'{SETTINGS}_add')}?tenant=beta"
         form = form_of(AssistantSettings(tenant=beta), base_url="http://127.0.0.1:8009/v1", model="m", token=TOKEN)
-        assert desk.post(page, form).status_code == 302
+        with approved("127.0.0.1:8009"):
+            assert desk.post(page, form).status_code == 302
         with tenant_scope(beta):
             made = AssistantSettings.objects.get()
             assert (made.tenant, open_token(assistant=made, purpose="test")) == (beta, TOKEN)
@@ -68,9 +70,9 @@ class TestAnalyses:
         time_machine.move_to(now)
 
     @pytest.fixture
-    def done(self, ask):
+    def done(self, ask, clock):
         analysis = ask()
-        runs.execute(analysis_id=analysis.pk)
+        runs.execute(analysis_id=analysis.pk, now_fn=clock)
         assert Analysis.objects.get().status == "done"
         return Analysis.objects.get(pk=analysis.pk)
 

@@ -175,8 +175,10 @@ class TestNever:
         assert CLIENTS["model"](in_alfa, url) == "blocked_destination"
         assert here.dialled == []
 
-    def test_so_do_our_own_servers_at_every_address_of_this_host(self, here, in_alfa, settings):
-        settings.DATABASES["default"] = settings.DATABASES["default"] | {"HOST": "127.0.0.1", "PORT": "55432"}
+    def test_so_do_our_own_servers_at_every_address_of_this_host(self, here, in_alfa, settings, monkeypatch):
+        # Put back afterwards: every new thread's connection is made from it.
+        ours = {**settings.DATABASES["default"], "HOST": "127.0.0.1", "PORT": "55432"}
+        monkeypatch.setitem(settings.DATABASES, "default", ours)
         settings.REDIS_URL = "redis://localhost:56379/0"
         here.names["localhost"] = [["127.0.0.1"]]
         for port in (55432, 56379):
@@ -188,8 +190,9 @@ class TestNever:
         CLIENTS["model"](in_alfa, "http://127.0.0.1:55433/v1")
         assert here.dialled == [("127.0.0.1", 55433)]
 
-    def test_a_server_on_a_socket_counts_as_one_of_this_host(self, settings):
-        settings.DATABASES["default"] = settings.DATABASES["default"] | {"HOST": "/run/postgresql", "PORT": ""}
+    def test_a_server_on_a_socket_counts_as_one_of_this_host(self, settings, monkeypatch):
+        ours = {**settings.DATABASES["default"], "HOST": "/run/postgresql", "PORT": ""}
+        monkeypatch.setitem(settings.DATABASES, "default", ours)
         settings.REDIS_URL = "redis://cache.example:6380/0"
         assert list(own_servers()) == [("127.0.0.1", 5432), ("cache.example", 6380)]
 
