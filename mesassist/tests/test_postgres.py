@@ -61,10 +61,10 @@ class TestTelling:
     def test_it_is_said_again_after_a_savepoint_is_rolled_back(self, transactional_db, alfa, beta):
         with transaction.atomic():
             with tenant_scope(alfa):
-                told()
-            with tenant_scope(beta):
                 savepoint = transaction.savepoint()
+            with tenant_scope(beta):
                 told()
+                # The database is back at Alfa now, whatever was said since.
                 transaction.savepoint_rollback(savepoint)
                 assert told()[0] == str(beta.pk)
 
