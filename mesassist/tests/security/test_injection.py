@@ -193,7 +193,9 @@ def choosing_forms():
         where = f"{form.__module__}.{form.__qualname__}"
         fields = getattr(form, "base_fields", {})
         chosen = {name for name, one in fields.items() if isinstance(one, forms.ModelChoiceField)}
-        if chosen and not any(part in where for part in ADMINS) and ".tests." not in where:
+        # What modelform_factory makes on the fly says it is Django's own: those are the administration's.
+        made = form.__module__ == "django.forms.widgets"
+        if chosen and not made and not any(part in where for part in ADMINS) and ".tests." not in where:
             found[where] = chosen
     return found
 
